@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""A tunnel's configuration as plain, immutable values, already validated."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..keys import PresharedKey, PrivateKey, PublicKey
+
+Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
+InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Table = int | Literal["auto", "off"]
+
+DEFAULT_MTU_BYTES = 1420
+
+
+@dataclass(frozen=True)
+class HostPort:
+    """An endpoint as written: host is a numeric address or a DNS name, not yet resolved."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class PeerConfig:
+    """One ``[Peer]`` section. persistent_keepalive_s: 0 is off. name: from the .toml file, for people only."""
+
+    public_key: PublicKey
+    preshared_key: PresharedKey | None = None
+    endpoint: HostPort | None = None
+    allowed_ips: tuple[Prefix, ...] = ()
+    persistent_keepalive_s: int = 0
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class InterfaceConfig:
+    """The ``[Interface]`` section. private_key None: the key lies in the host's key store. listen_port 0: any."""
+
+    private_key: PrivateKey | None = None
+    listen_port: int = 0
+    fwmark: int = 0
+    addresses: tuple[InterfaceAddress, ...] = ()
+    mtu_bytes: int = DEFAULT_MTU_BYTES
+    table: Table = "auto"
+    dns_servers: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """What ``<tunnel>.toml`` says: everything that WireGuard has no words for."""
+
+    is_forwarding: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    host: str | None = None
+    role: Literal["hub", "spoke"] | None = None
+
+
+@dataclass(frozen=True)
+class TunnelConfig:
+    """Both files of one tunnel."""
+
+    name: str
+    interface: InterfaceConfig = field(default_factory=InterfaceConfig)
+    peers: tuple[PeerConfig, ...] = ()
+    options: AgentOptions = field(default_factory=AgentOptions)
