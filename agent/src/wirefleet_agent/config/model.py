@@ -13,8 +13,21 @@ from ..keys import PresharedKey, PrivateKey, PublicKey
 Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
 InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Table = int | Literal["auto", "off"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+Role = Literal["hub", "spoke"]
 
 DEFAULT_MTU_BYTES = 1420
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route to ``prefix`` through the tunnel. table: a routing table's number, None for the main one."""
+
+    prefix: Prefix
+    table: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.prefix) if self.table is None else f"{self.prefix} table {self.table}"
 
 
 @dataclass(frozen=True)
@@ -59,9 +72,9 @@ class AgentOptions:
     """What ``<tunnel>.toml`` says: everything that WireGuard has no words for."""
 
     is_forwarding: bool = False
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
     host: str | None = None
-    role: Literal["hub", "spoke"] | None = None
+    role: Role | None = None
 
 
 @dataclass(frozen=True)

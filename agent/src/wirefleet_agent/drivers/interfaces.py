@@ -8,16 +8,14 @@ The unit is a batch (``wire.batch.Batch``): one flat buffer, a stride, a count.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from ..config.model import InterfaceAddress as InterfaceAddress
+from ..config.model import Prefix as Prefix
+from ..config.model import Route as Route
 from ..wire.batch import Batch
-
-Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
-InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 class LinkEvent(Enum):
@@ -86,14 +84,6 @@ class UdpDriver(Protocol):
         """SO_MARK on Linux; accepted and ignored elsewhere (checklist 36)."""
 
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Route:
-    """A route to ``prefix`` through the tunnel. table: a routing table's number, None for the main one."""
-
-    prefix: Prefix
-    table: int | None = None
 
 
 class RoutesDriver(Protocol):
