@@ -1,2 +1,21 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
+"""What an operator can see of a running agent: JSON logs, counters; and that secrets are never among it."""
+
+from ._counters import Counters, drop_counts
+from ._logs import LogFile, Logger, Logs, get_logger, parse_log_level
+from ._redaction import REDACTED, is_secret_name, redact, redact_event
+
+__all__ = [
+    "REDACTED",
+    "Counters",
+    "LogFile",
+    "Logger",
+    "Logs",
+    "drop_counts",
+    "get_logger",
+    "is_secret_name",
+    "parse_log_level",
+    "redact",
+    "redact_event",
+]

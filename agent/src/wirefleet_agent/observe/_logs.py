@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""JSON logs: one object per line with ``timestamp``, ``level``, ``event`` and the event's fields."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from ._redaction import redact_event
+
+Logger = FilteringBoundLogger
+
+_LEVELS: Mapping[str, int] = {
+    "debug": logging.DEBUG,
+    "verbose": logging.DEBUG,  # wireguard-go's word
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "silent": logging.CRITICAL + 10,  # wireguard-go's word
+}
+
+
+def parse_log_level(text: str) -> int:
+    """The number of a level's name; raises ValueError that lists the names."""
+    try:
+        return _LEVELS[text.strip().lower()]
+    except KeyError:
+        raise ValueError(f"a log level is one of {', '.join(_LEVELS)}, not {text!r}") from None
+
+
+class LogFile:
+    """An append-only log file (0600) that follows rotation: ``reopen`` starts the new file under the same name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream = self._open()
+
+    def _open(self) -> TextIO:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+
+    def reopen(self) -> None:
+        """Called on SIGHUP after somebody has renamed the file. The old one stays in use if the new one fails."""
+        fresh = self._open()
+        self._stream, stale = fresh, self._stream
+        stale.close()
+
+    def write(self, text: str) -> int:
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class Logs:
+    """The process's log output. ``configure`` may be called again: level and output change at once."""
+
+    def __init__(self) -> None:
+        self._file: LogFile | None = None
+
+    def configure(self, *, level: str, path: Path | None = None, stream: TextIO | None = None) -> None:
+        """level: a name for ``parse_log_level``. path: a file; else ``stream``, else stderr."""
+        if path is not None:
+            stale, self._file = self._file, LogFile(path)
+            if stale is not None:
+                stale.close()
+        number = parse_log_level(level)
+        output = self._file if self._file is not None else (stream or sys.stderr)
+        factory = structlog.WriteLoggerFactory(cast(TextIO, output))
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+                structlog.processors.format_exc_info,
+                redact_event,
+                _order_fields,
+                structlog.processors.JSONRenderer(),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(min(number, logging.CRITICAL)),
+            logger_factory=_no_output if number > logging.CRITICAL else factory,
+            cache_logger_on_first_use=False,
+        )
+        _forward_stdlib(number)
+
+    def reopen(self) -> None:
+        """Follow a rotated file; nothing to do for a stream."""
+        if self._file is not None:
+            self._file.reopen()
+
+
+def get_logger(room: str) -> Logger:
+    """The logger of one room of the agent; ``room`` is a field of all its lines."""
+    return cast(Logger, structlog.get_logger(room=room))
+
+
+def _no_output(*_arguments: object) -> object:
+    return structlog.ReturnLogger()
+
+
+def _order_fields(_logger: object, _method: str, event: Mapping[str, object]) -> dict[str, object]:
+    first = ("timestamp", "level", "event")
+    return {name: event[name] for name in first if name in event} | {k: v for k, v in event.items() if k not in first}
+
+
+class _Forwarder(logging.Handler):
+    """Libraries log through ``logging``: their warnings become lines of ours."""
+
+    def __init__(self, level: int, emit: Callable[..., object]) -> None:
+        super().__init__(level)
+        self._emit = emit
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._emit(record.levelno, "library_message", library=record.name, message=record.getMessage())
+
+
+def _forward_stdlib(level: int) -> None:
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _Forwarder)]:
+        root.removeHandler(handler)
+    root.addHandler(_Forwarder(max(level, logging.WARNING), get_logger("library").log))
