@@ -77,11 +77,26 @@ class UdpDriver(Protocol):
     def send_batch(self, batch: Batch) -> int:
         """Send each datagram to its endpoint from its local address; returns how many left.
 
+        An endpoint of None: that slot is not for sending.
         A transient failure drops that datagram only (checklist 37); a stale local address is retried without it.
         """
 
     def set_fwmark(self, mark: int) -> None:
         """SO_MARK on Linux; accepted and ignored elsewhere (checklist 36)."""
+
+    def forget_sources(self) -> None:
+        """Routes or addresses of the underlay changed: local addresses that failed earlier may serve again."""
+
+    def close(self) -> None: ...
+
+
+class UnderlayMonitor(Protocol):
+    """Tells that routes or addresses of the underlay changed, so that sticky sources may be stale (checklist 35)."""
+
+    def fileno(self) -> int: ...
+
+    def has_changed(self) -> bool:
+        """Whether something changed since the last call."""
 
     def close(self) -> None: ...
 

@@ -1,0 +1,284 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""UDP sockets of Linux: both families on one port, sticky source addresses, fwmark.
+
+Source: ip(7), ipv6(7), udp(7), socket(7). The sticky source names only the address: naming the interface too
+would overrule the routing table and, where that has no way, send to nobody. Link-local IPv6 needs it, and gets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import select
+import socket
+import struct
+from typing import NamedTuple
+
+from ..errors import DriverError
+from ..wire.batch import Batch
+from ..wire.endpoint import Endpoint, LocalAddress
+from .os_errors import driver_error
+
+_IP_PKTINFO = 8
+_IPV6_PKTINFO = socket.IPV6_PKTINFO
+_SO_MARK = 36
+_SO_SNDBUFFORCE = 32
+_SO_RCVBUFFORCE = 33
+_BUFFER_BYTES = 7 << 20
+_PKTINFO_V4 = struct.Struct("=i4s4s")  # interface, our address, destination in the header
+_PKTINFO_V6 = struct.Struct("=16si")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_PKTINFO_V6.size)
+_MISSING_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
+_STALE_SOURCE = frozenset(
+    {errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENODEV, errno.ENXIO}
+)
+_PORT_TRIES = 100
+_CACHE_ENTRIES = 4096
+_FULL_BUFFER_WAIT_MS = 10
+
+_Ancillary = tuple[tuple[int, int, bytes], ...]
+_Address = tuple[str, int] | tuple[str, int, int, int]
+
+
+class _Way(NamedTuple):
+    """How to reach one endpoint from one local address."""
+
+    socket: socket.socket
+    address: _Address
+    ancillary: _Ancillary
+
+
+class LinuxUdp:
+    """See UdpDriver."""
+
+    def __init__(self) -> None:
+        self._sockets: tuple[socket.socket, ...] = ()
+        self._by_fileno: dict[int, socket.socket] = {}
+        self._port = 0
+        self._fwmark = 0
+        self._ways: dict[tuple[Endpoint, LocalAddress | None], _Way] = {}
+        self._sources: dict[_Address, Endpoint] = {}
+        self._locals: dict[bytes, LocalAddress] = {}
+        self.receive_errors = 0
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    def filenos(self) -> tuple[int, ...]:
+        return tuple(self._by_fileno)
+
+    def open(self, port: int) -> None:
+        if self._sockets and port == self._port:
+            return
+        sockets = _open_pair(port, self._fwmark)
+        self.close()
+        self._sockets = sockets
+        self._by_fileno = {sock.fileno(): sock for sock in sockets}
+        self._port = sockets[0].getsockname()[1]
+
+    def set_fwmark(self, mark: int) -> None:
+        for sock in self._sockets:
+            _set_mark(sock, mark)
+        self._fwmark = mark
+
+    def forget_sources(self) -> None:
+        """Routes or addresses changed: local addresses that failed earlier may serve again."""
+        self._ways.clear()
+
+    def receive_batch(self, fileno: int, batch: Batch) -> int:
+        """See UdpDriver. An error report or a datagram too long for its slot is skipped (checklist 37)."""
+        sock = self._by_fileno.get(fileno)
+        batch.count = 0
+        if sock is None:
+            return 0
+        rooms, lengths, endpoints, locals_ = batch.rooms, batch.lengths, batch.endpoints, batch.locals
+        receive, sources, known_locals = sock.recvmsg_into, self._sources, self._locals
+        count = 0
+        for _ in range(batch.capacity):
+            try:
+                length, ancillary, flags, address = receive((rooms[count],), _ANCILLARY_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                self.receive_errors += 1
+                continue
+            if flags & socket.MSG_TRUNC:
+                self.receive_errors += 1
+                continue
+            lengths[count] = length
+            endpoints[count] = sources.get(address) or self._source(address)
+            if ancillary:
+                data = ancillary[0][2]
+                locals_[count] = known_locals.get(data) or self._local(data)
+            else:
+                locals_[count] = None
+            count += 1
+        batch.count = count
+        return count
+
+    def send_batch(self, batch: Batch) -> int:
+        sent = 0
+        endpoints, locals_, ways = batch.endpoints, batch.locals, self._ways
+        for i in range(batch.count):
+            endpoint = endpoints[i]
+            if endpoint is None:
+                continue
+            way = ways.get((endpoint, locals_[i])) or self._way(endpoint, locals_[i])
+            if way is None:
+                continue
+            try:
+                if way.ancillary:
+                    way.socket.sendmsg((batch.slot(i),), way.ancillary, 0, way.address)
+                else:
+                    way.socket.sendto(batch.slot(i), way.address)
+            except OSError as error:
+                if not self._retry(error, batch.slot(i), way, (endpoint, locals_[i])):
+                    continue
+            sent += 1
+        return sent
+
+    def close(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+        self._sockets = ()
+        self._by_fileno = {}
+        self._port = 0
+        self._ways.clear()
+
+    def _retry(
+        self, error: OSError, datagram: memoryview, way: _Way, key: tuple[Endpoint, LocalAddress | None]
+    ) -> bool:
+        """Once more: after a moment when the socket's buffer is full, without the local address when that is stale.
+
+        Waiting is the back-pressure that a lost datagram would not be: the TUN's queue fills and TCP slows down.
+        """
+        if isinstance(error, BlockingIOError):
+            poll = select.poll()
+            poll.register(way.socket.fileno(), select.POLLOUT)
+            if not poll.poll(_FULL_BUFFER_WAIT_MS):
+                return False
+        elif way.ancillary and error.errno in _STALE_SOURCE:
+            way = way._replace(ancillary=())
+            self._ways[key] = way
+        else:
+            return False
+        try:
+            way.socket.sendmsg((datagram,), way.ancillary, 0, way.address)
+        except OSError:
+            return False
+        return True
+
+    def _way(self, endpoint: Endpoint, local: LocalAddress | None) -> _Way | None:
+        family = socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET
+        sock = next((sock for sock in self._sockets if sock.family == family), None)
+        if sock is None:
+            return None
+        address: _Address = (endpoint.host, endpoint.port)
+        if endpoint.is_ipv6:
+            address = (endpoint.host, endpoint.port, 0, endpoint.scope_id)
+        if len(self._ways) >= _CACHE_ENTRIES:
+            self._ways.clear()
+        way = self._ways[endpoint, local] = _Way(sock, address, _pktinfo(endpoint, local) if local else ())
+        return way
+
+    def _source(self, address: _Address) -> Endpoint:
+        if len(self._sources) >= _CACHE_ENTRIES:
+            self._sources.clear()
+        scope_id = address[3] if len(address) == 4 else 0
+        endpoint = Endpoint(str(ipaddress.ip_address(address[0].partition("%")[0])), address[1], scope_id)
+        self._sources[address] = endpoint
+        return endpoint
+
+    def _local(self, data: bytes) -> LocalAddress:
+        if len(self._locals) >= _CACHE_ENTRIES:
+            self._locals.clear()
+        if len(data) == _PKTINFO_V4.size:
+            ifindex, packed, _ = _PKTINFO_V4.unpack(data)
+        else:
+            packed, ifindex = _PKTINFO_V6.unpack(data)
+        local = LocalAddress(str(ipaddress.ip_address(packed)), ifindex)
+        self._locals[data] = local
+        return local
+
+
+def _pktinfo(endpoint: Endpoint, local: LocalAddress) -> _Ancillary:
+    """The control message that names the source; nothing when the families differ."""
+    source, destination = ipaddress.ip_address(local.host), ipaddress.ip_address(endpoint.host)
+    if source.version != destination.version:
+        return ()
+    if source.version == 4:
+        return ((socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO_V4.pack(0, source.packed, bytes(4))),)
+    ifindex = local.ifindex if destination.is_link_local else 0
+    return ((socket.IPPROTO_IPV6, _IPV6_PKTINFO, _PKTINFO_V6.pack(source.packed, ifindex)),)
+
+
+def _open_pair(port: int, fwmark: int) -> tuple[socket.socket, ...]:
+    """One socket per family that this host has, all on one port; IPv4 first."""
+    for tries_left in reversed(range(_PORT_TRIES)):
+        sockets: list[socket.socket] = []
+        try:
+            for family in (socket.AF_INET, socket.AF_INET6):
+                wanted = sockets[0].getsockname()[1] if sockets else port
+                with contextlib.suppress(_MissingFamilyError):
+                    sockets.append(_open_one(family, wanted, fwmark))
+        except DriverError as error:
+            for sock in sockets:
+                sock.close()
+            if port == 0 and error.os_code == errno.EADDRINUSE and tries_left:
+                continue  # the port was free for one family only (checklist 34)
+            raise
+        if sockets:
+            return tuple(sockets)
+        break
+    raise DriverError("this host has neither IPv4 nor IPv6", call="socket", os_code=errno.EAFNOSUPPORT)
+
+
+class _MissingFamilyError(Exception):
+    """This host does not have the address family."""
+
+
+def _open_one(family: socket.AddressFamily, port: int, fwmark: int) -> socket.socket:
+    try:
+        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    except OSError as error:
+        if error.errno in _MISSING_FAMILY:
+            raise _MissingFamilyError from error
+        raise driver_error("socket", error) from error
+    try:
+        _configure(sock, fwmark)
+        sock.bind(("" if family == socket.AF_INET else "::", port))
+    except OSError as error:
+        sock.close()
+        if error.errno in _MISSING_FAMILY:
+            raise _MissingFamilyError from error
+        raise driver_error("bind", error, path=f"UDP port {port}") from error
+    except DriverError:
+        sock.close()
+        raise
+    return sock
+
+
+def _configure(sock: socket.socket, fwmark: int) -> None:
+    sock.setblocking(False)
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    for forced, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, forced, _BUFFER_BYTES)
+        except OSError:  # needs CAP_NET_ADMIN in the first user namespace; then as much as the host allows
+            sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)
+    if fwmark:
+        _set_mark(sock, fwmark)
+
+
+def _set_mark(sock: socket.socket, mark: int) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
+    except OSError as error:
+        raise driver_error("setsockopt(SO_MARK)", error) from error
