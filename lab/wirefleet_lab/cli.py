@@ -1,0 +1,135 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Command line of the lab: up, down, status, reach; for people, or one JSON document with --json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import lifecycle, reach
+from .topology import REGIONS, Lab, LabError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit code 0 done, 1 refused or unreachable, 2 usage."""
+    options = _parser().parse_args(argv)
+    try:
+        lab = Lab(options.prefix, Path(options.state).resolve())
+        reply, text, code = _COMMANDS[options.command](lab, options)
+    except LabError as error:
+        reply = {"error": {"message": str(error), "hint": error.hint}}
+        text, code = f"lab: {error}" + (f"\nhint: {error.hint}" if error.hint else ""), 1
+        if not options.json:
+            print(text, file=sys.stderr)
+            return code
+    print(json.dumps(reply) if options.json else text)
+    return code
+
+
+def _common(*, suppress: bool) -> argparse.ArgumentParser:
+    """Options that stand before or after the command; the second parser must not overwrite what the first one read."""
+
+    def default(value: object) -> object:
+        return argparse.SUPPRESS if suppress else value
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--prefix",
+        default=default(os.environ.get("WIREFLEET_LAB_PREFIX", "wf")),
+        help="namespaces and tunnels are PREFIX-<host> (default: wf, or WIREFLEET_LAB_PREFIX)",
+    )
+    common.add_argument(
+        "--state",
+        default=default(os.environ.get("WIREFLEET_LAB_STATE", str(CHECKOUT / ".lab"))),
+        help="directory of the hosts' files (default: .lab in the checkout, or WIREFLEET_LAB_STATE)",
+    )
+    common.add_argument("--json", action="store_true", default=default(False), help="print one JSON document")
+    return common
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab.py", description="The embedded lab of network namespaces.", parents=[_common(suppress=False)]
+    )
+    after = _common(suppress=True)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", parents=[after], help="build the lab; does nothing when it stands")
+    up.add_argument("--check", action="store_true", help="change nothing, say whether it would")
+    up.add_argument(
+        "--latency",
+        action="append",
+        default=[],
+        metavar="REGION=MS",
+        help="one-way delay towards the hosts of a region (needs the kernel's netem)",
+    )
+    down = commands.add_parser("down", parents=[after], help="remove the lab, its agents and their files")
+    down.add_argument("--check", action="store_true", help="change nothing, say whether it would")
+    commands.add_parser("status", parents=[after], help="what stands and what runs")
+    commands.add_parser("reach", parents=[after], help="ping every pair; exit 1 if one does not answer")
+    return parser
+
+
+def _latency(texts: Sequence[str]) -> dict[str, int]:
+    latency_ms = {}
+    for text in texts:
+        region, _, value = text.partition("=")
+        if region not in REGIONS or not value.isdigit():
+            raise LabError(f"{text!r} is no latency", f"write REGION=MS with one of {', '.join(REGIONS)}")
+        latency_ms[region] = int(value)
+    return latency_ms
+
+
+_Reply = tuple[dict[str, Any], str, int]
+
+
+def _up(lab: Lab, options: argparse.Namespace) -> _Reply:
+    reply = lifecycle.up(lab, _latency(options.latency), check=options.check)
+    if options.check:
+        text = "The lab would be built." if reply["changed"] else "The lab is up."
+    else:
+        text = _status_text(reply)
+    return reply, text, 0
+
+
+def _down(lab: Lab, options: argparse.Namespace) -> _Reply:
+    reply = lifecycle.down(lab, check=options.check)
+    if not reply["changed"]:
+        return reply, "There is no lab.", 0
+    text = f"{len(reply['removed'])} namespaces and {len(reply['ended_processes'])} processes"
+    return reply, f"The lab {'would be' if options.check else 'is'} removed: {text}.", 0
+
+
+def _status(lab: Lab, options: argparse.Namespace) -> _Reply:
+    reply = lifecycle.status(lab)
+    return reply, _status_text(reply), 0
+
+
+def _status_text(reply: dict[str, Any]) -> str:
+    lines = [f"The lab {reply['prefix']} is {'up' if reply['is_up'] else 'not up'}."]
+    for host in reply["hosts"]:
+        agent = f"agent {host['agent_pid']}" if host["agent_pid"] else "no agent"
+        tunnel = "tunnel" if host["tunnel_exists"] else "no tunnel"
+        there = host["namespace"] if host["exists"] else "missing"
+        lines.append(f"  {host['name']:8} {host['region']:3} {there:16} {host['endpoint4']:15} {tunnel:10} {agent}")
+    for lan in reply["lans"]:
+        there = lan["namespace"] if lan["exists"] else "missing"
+        lines.append(f"  {lan['name']:8}     {there:16} behind {lan['behind']}: {', '.join(lan['prefixes'])}")
+    return "\n".join(lines)
+
+
+def _reach(lab: Lab, options: argparse.Namespace) -> _Reply:
+    measurements = reach.measure(lab)
+    reply = reach.report(lab, measurements)
+    return reply, reach.table(lab, measurements), 0 if reply["is_complete"] else 1
+
+
+_COMMANDS = {"up": _up, "down": _down, "status": _status, "reach": _reach}
