@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""AllowedIPs: which peer owns an inner address; the longest prefix wins (checklist 38).
+
+One dict per prefix length in use, asked from the longest to the shortest, with a cache of whole addresses
+before it. Real tables use few lengths, so a miss costs a handful of dict look-ups and a hit costs one;
+any change empties the cache.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_CACHE_ADDRESSES: Final = 65536
+
+
+class _Family:
+    """The table of one address family."""
+
+    __slots__ = ("_bits", "_cache", "_lengths", "_owners")
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+        self._owners: dict[int, dict[int, Peer]] = {}
+        # (shift, owners) from the longest prefix to the shortest
+        self._lengths: list[tuple[int, dict[int, Peer]]] = []
+        self._cache: dict[bytes, Peer | None] = {}
+
+    def set(self, length: int, key: int, peer: Peer) -> Peer | None:
+        """Make ``peer`` the owner; returns the owner before it."""
+        owners = self._owners.get(length)
+        if owners is None:
+            owners = self._owners[length] = {}
+            self._reorder()
+        before = owners.get(key)
+        owners[key] = peer
+        if self._cache:
+            self._cache.clear()
+        return before
+
+    def delete(self, length: int, key: int) -> None:
+        owners = self._owners[length]
+        del owners[key]
+        if not owners:
+            del self._owners[length]
+            self._reorder()
+        if self._cache:
+            self._cache.clear()
+
+    def lookup(self, packed_address: bytes) -> Peer | None:
+        try:
+            return self._cache[packed_address]
+        except KeyError:
+            pass
+        address = int.from_bytes(packed_address, "big")
+        owner: Peer | None = None
+        for shift, owners in self._lengths:
+            owner = owners.get(address >> shift)
+            if owner is not None:
+                break
+        # An attacker inside the tunnel can make up addresses: the cache is emptied rather than let grow.
+        if len(self._cache) >= _CACHE_ADDRESSES:
+            self._cache.clear()
+        self._cache[packed_address] = owner
+        return owner
+
+    def _reorder(self) -> None:
+        self._lengths = [
+            (self._bits - length, self._owners[length]) for length in sorted(self._owners, reverse=True)
+        ]
+
+
+class AllowedIps:
+    """The table of all peers of one device, both families."""
+
+    __slots__ = ("_of_peer", "_v4", "_v6")
+
+    def __init__(self) -> None:
+        self._v4 = _Family(32)
+        self._v6 = _Family(128)
+        # Per peer, in the order of insertion: (version, length, key) -> prefix. The key of a prefix is its
+        # address without host bits, shifted right; tuples of int hash faster than network objects.
+        self._of_peer: dict[Peer, dict[tuple[int, int, int], Prefix]] = {}
+
+    def insert(self, prefix: Prefix, peer: Peer) -> None:
+        """Give ``prefix`` to ``peer``; an exact duplicate moves from the peer that had it."""
+        name = _name(prefix)
+        version, length, key = name
+        before = (self._v4 if version == 4 else self._v6).set(length, key, peer)
+        if before is not None and before is not peer:
+            self._forget(before, name)
+        mine = self._of_peer.get(peer)
+        if mine is None:
+            mine = self._of_peer[peer] = {}
+        mine[name] = prefix
+
+    def remove(self, prefix: Prefix, peer: Peer) -> bool:
+        """Take ``prefix`` from ``peer``; False, and nothing changes, if the peer does not own exactly it."""
+        name = _name(prefix)
+        if name not in self._of_peer.get(peer, ()):
+            return False
+        self._forget(peer, name)
+        self._delete(name)
+        return True
+
+    def remove_all(self, peer: Peer) -> None:
+        """Take every prefix from ``peer``."""
+        for name in self._of_peer.pop(peer, ()):
+            self._delete(name)
+
+    def lookup(self, packed_address: bytes) -> Peer | None:
+        """The owner of an address (4 or 16 bytes, network order), or None."""
+        if len(packed_address) == 4:
+            return self._v4.lookup(packed_address)
+        return self._v6.lookup(packed_address)
+
+    def prefixes_of(self, peer: Peer) -> tuple[Prefix, ...]:
+        """The peer's prefixes in the order in which it got them."""
+        return tuple(self._of_peer.get(peer, {}).values())
+
+    def _forget(self, peer: Peer, name: tuple[int, int, int]) -> None:
+        mine = self._of_peer[peer]
+        del mine[name]
+        if not mine:
+            del self._of_peer[peer]
+
+    def _delete(self, name: tuple[int, int, int]) -> None:
+        version, length, key = name
+        (self._v4 if version == 4 else self._v6).delete(length, key)
+
+
+def _name(prefix: Prefix) -> tuple[int, int, int]:
+    length = prefix.prefixlen
+    return prefix.version, length, int(prefix.network_address) >> (prefix.max_prefixlen - length)
