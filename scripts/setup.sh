@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Makes this checkout ready: system packages, then the virtual environment .venv with pinned versions.
+# usage: scripts/setup.sh site|test      (what it is wanted for; "test" needs more)
+# Running it again costs a fraction of a second.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+purpose=${1:-site}
+case $purpose in site) requirements=requirements/controller.txt ;; test) requirements=requirements/dev.txt ;;
+  *) echo "usage: scripts/setup.sh site|test" >&2; exit 2 ;; esac
+
+# ---- system packages: one "command:package" each --------------------------------------------------------------
+wanted="ip:iproute2 nsenter:util-linux ping:iputils-ping wg:wireguard-tools"
+if [ "$purpose" = test ]; then
+  wanted="$wanted git:git wg-quick:wireguard-tools wireguard-go:wireguard-go iperf3:iperf3 systemd-analyze:systemd nft:nftables setpriv:util-linux"
+fi
+
+suitable_python() { # the first interpreter that is new enough and can make virtual environments
+  local candidate
+  for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+    if command -v "$candidate" >/dev/null 2>&1 &&
+      "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+missing=""
+for pair in $wanted; do
+  command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
+done
+if ! suitable_python >/dev/null; then
+  missing="$missing python3 python3-venv"
+  # Ubuntu 22.04: python3 is 3.10, and 3.11 has packages of its own
+  if command -v apt-cache >/dev/null 2>&1 && [ -n "$(apt-cache search --names-only '^python3\.11-venv$' 2>/dev/null)" ]; then
+    missing="$missing python3.11 python3.11-venv"
+  fi
+fi
+missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
+if [ -n "${missing// /}" ]; then
+  install="apt-get install --yes --no-install-recommends $missing"
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "setup: installing system packages: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    log=$(mktemp)
+    if ! { apt-get update && $install; } >"$log" 2>&1; then
+      tail -n 20 "$log" >&2
+      echo "setup: '$install' failed (the end of its output is above)" >&2
+      exit 1
+    fi
+    rm -f "$log"
+  else
+    echo "setup: system packages are missing. Install them, then run this again:" >&2
+    echo "    sudo apt-get update && sudo $install" >&2
+    exit 1
+  fi
+fi
+python=$(suitable_python) || {
+  echo "setup: Python 3.11 or newer with venv is needed, and this system offers none; set PYTHON=/path/to/python3.11" >&2
+  exit 1
+}
+
+# ---- virtual environment: made again only when what defines it has changed --------------------------------------
+stamp=$({ cat requirements/*.txt agent/pyproject.toml; echo "$purpose" "$("$python" -V)" "$PWD"; } | sha256sum | cut -c1-16)
+for have in .venv/.stamp-test .venv/.stamp-"$purpose"; do # what serves the tests also serves the site
+  if [ -f "$have" ]; then
+    [ "$have" = ".venv/.stamp-$purpose" ] && expected=$stamp ||
+      expected=$({ cat requirements/*.txt agent/pyproject.toml; echo test "$("$python" -V)" "$PWD"; } | sha256sum | cut -c1-16)
+    [ "$(cat "$have")" = "$expected" ] && exit 0
+  fi
+done
+echo "setup: making .venv with $("$python" -V) for '$purpose' (a minute or two)"
+[ -x .venv/bin/python ] && .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+  { rm -rf .venv && "$python" -m venv .venv; }
+rm -f .venv/.stamp-*
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt \
+  --requirement "$requirements" --editable agent
+echo "$stamp" >".venv/.stamp-$purpose"
