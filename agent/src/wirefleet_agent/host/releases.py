@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""Installed versions of the agent, side by side; one link says which one counts.
+
+``opt/wirefleet/releases/<name>/`` is complete and never changed after it appeared (the installer renames it into
+place). ``current`` and ``previous`` are relative symbolic links, each replaced atomically. A release's name is the
+agent's version; a second build of the same version is called ``<version>+<first 12 digits of its digest>``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import RefusedError
+from .file_lock import FileLock
+from .paths import Paths
+from .private_files import os_failure, sync_dir
+
+COMMAND = "bin/wirefleet-agent"
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,99}")
+_MIN_DIGEST_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Release:
+    """version: the release's name. digest: SHA-256 of the manifest of the bundle that it came from."""
+
+    version: str
+    digest: str
+    active: bool
+
+
+@dataclass(frozen=True)
+class ReleaseList:
+    current: str | None
+    previous: str | None
+    releases: tuple[Release, ...]
+
+
+@dataclass(frozen=True)
+class ReleaseChange:
+    changed: bool
+    current: str
+    previous: str | None
+
+
+class ReleaseStore:
+    """The releases below one root."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def list(self) -> ReleaseList:
+        """Complete releases only, sorted by name; what an interrupted installation left is not shown."""
+        current, previous = self._target("current"), self._target("previous")
+        found = sorted(path.name for path in self._paths.release_dir.glob("*") if _NAME.fullmatch(path.name))
+        digests = {name: self._digest(name) for name in found}
+        releases = (Release(name, digest, name == current) for name, digest in digests.items() if digest is not None)
+        return ReleaseList(current, previous, tuple(releases))
+
+    def activate(self, wanted: str, *, check: bool = False) -> ReleaseChange:
+        """Point ``current`` at a release, by name or by the first digits of its digest. Running daemons keep theirs.
+
+        Raises RefusedError for an unknown, ambiguous or broken release.
+        """
+        name = self._resolve(wanted)
+        if check:
+            return self._switched(name, self._target("current"), self._target("previous"))
+        with FileLock(self._paths.run_dir / "releases.lock"):
+            current, previous = self._target("current"), self._target("previous")
+            change = self._switched(name, current, previous)
+            if change.changed:
+                if current is not None:
+                    self._link("previous", current)
+                self._link("current", name)
+            return change
+
+    def rollback(self, *, check: bool = False) -> ReleaseChange:
+        """Back to the release before the last switch. Raises RefusedError if there is none."""
+        previous = self._target("previous")
+        if previous is None or previous == self._target("current"):
+            raise RefusedError("there is no previous release to go back to", path=str(self._paths.opt_dir / "previous"))
+        return self.activate(previous, check=check)
+
+    def running(self, prefix: Path) -> str | None:
+        """The release that a process with this ``sys.prefix`` runs; None if it does not come from one."""
+        return prefix.name if prefix.parent.resolve() == self._paths.release_dir.resolve() else None
+
+    @staticmethod
+    def _switched(name: str, current: str | None, previous: str | None) -> ReleaseChange:
+        if name == current:
+            return ReleaseChange(False, name, previous)
+        return ReleaseChange(True, name, current or previous)
+
+    def _resolve(self, wanted: str) -> str:
+        releases = self.list().releases
+        if any(release.version == wanted for release in releases):
+            return wanted
+        by_digest = [release.version for release in releases if release.digest.startswith(wanted)]
+        if len(by_digest) == 1 and len(wanted) >= _MIN_DIGEST_DIGITS:
+            return by_digest[0]
+        where = self._paths.release_dir / wanted if _NAME.fullmatch(wanted) else self._paths.release_dir
+        if where != self._paths.release_dir and where.exists():
+            raise RefusedError("this release is incomplete", path=str(where), hint="install its bundle again")
+        known = ", ".join(release.version for release in releases) or "none"
+        raise RefusedError(f"there is no release {wanted!r}", path=str(where), hint=f"installed: {known}")
+
+    def _digest(self, name: str) -> str | None:
+        """None for what is not a complete release."""
+        home = self._paths.release_dir / name
+        if not os.access(home / COMMAND, os.X_OK):
+            return None
+        try:
+            record = json.loads((home / "release.json").read_text(encoding="utf-8"))
+            return str(record["digest"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _target(self, link: str) -> str | None:
+        try:
+            target = (self._paths.opt_dir / link).readlink()
+        except OSError:
+            return None
+        return target.name if (self._paths.release_dir / target.name).is_dir() else None
+
+    def _link(self, link: str, name: str) -> None:
+        path = self._paths.opt_dir / link
+        staged = path.with_name(f".{link}.{secrets.token_hex(4)}.new")
+        try:
+            staged.symlink_to(Path("releases") / name)
+            staged.replace(path)
+            sync_dir(path.parent)
+        except OSError as error:
+            staged.unlink(missing_ok=True)
+            raise os_failure("symlink", path, error) from error
