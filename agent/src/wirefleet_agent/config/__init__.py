@@ -1,2 +1,54 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
+"""``<tunnel>.conf`` and ``<tunnel>.toml`` -> TunnelConfig; TunnelConfig x TunnelConfig -> ordered changes. No IO."""
+
+from .model import (
+    DEFAULT_MTU_BYTES,
+    AgentOptions,
+    HostPort,
+    InterfaceAddress,
+    InterfaceConfig,
+    LogLevel,
+    PeerConfig,
+    Prefix,
+    Role,
+    Route,
+    Table,
+    TunnelConfig,
+)
+from .parsing import MAX_TEXT_CHARACTERS, is_tunnel_name, parse, with_secrets
+from .planning import numeric_endpoint, plan_changes
+from .problems import ConfigErrors
+from .rendering import REDACTED, redact_conf, render, render_redacted, render_toml
+from .routing import default_route_rules, effective_fwmark, needed_routes, planned_routes
+
+__all__ = [
+    "DEFAULT_MTU_BYTES",
+    "MAX_TEXT_CHARACTERS",
+    "REDACTED",
+    "AgentOptions",
+    "ConfigErrors",
+    "HostPort",
+    "InterfaceAddress",
+    "InterfaceConfig",
+    "LogLevel",
+    "PeerConfig",
+    "Prefix",
+    "Role",
+    "Route",
+    "Table",
+    "TunnelConfig",
+    "default_route_rules",
+    "effective_fwmark",
+    "is_tunnel_name",
+    "needed_routes",
+    "numeric_endpoint",
+    "parse",
+    "plan_changes",
+    "planned_routes",
+    "redact_conf",
+    "render",
+    "render_redacted",
+    "render_toml",
+    "with_secrets",
+]

@@ -270,15 +270,7 @@ DeviceChange = (
 )
 SocketChange = SetListenPort | SetFwmark
 HostChange = (
-    AddAddress
-    | RemoveAddress
-    | SetMtu
-    | AddRoute
-    | RemoveRoute
-    | SetForwarding
-    | SetDns
-    | SetDefaultRouteRules
-    | SetUp
+    AddAddress | RemoveAddress | SetMtu | AddRoute | RemoveRoute | SetForwarding | SetDns | SetDefaultRouteRules | SetUp
 )
 LabelChange = SetLogLevel | SetHostLabels | SetPeerName
 Change = DeviceChange | SocketChange | HostChange | LabelChange

@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""TunnelConfig x TunnelConfig -> the ordered, minimal list of changes between them.
+
+The order, and why:
+
+1. Policy rules and routes that go, go first: nothing is sent to a peer that is about to leave (checklist 39).
+2. Key, port and mark: new peers are met with the new ones.
+3. New peers, whole; then settings of peers that stay, each alone: a peer without a change is not mentioned.
+4. Allowed IPs are added before others are removed and before peers go: a prefix that moves changes its owner in one
+   step, is owned by nobody at no time, and no session is touched.
+5. The interface: addresses, MTU, up; then the routes and rules that come; then resolver, forwarding and labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..keys import PublicKey
+from ..wire.endpoint import Endpoint
+from . import changes as c
+from .model import AgentOptions, HostPort, InterfaceAddress, InterfaceConfig, PeerConfig, Prefix, Route, TunnelConfig
+from .routing import default_route_rules, effective_fwmark, planned_routes
+
+_Peers = Mapping[PublicKey, PeerConfig]
+
+
+def plan_changes(old: TunnelConfig | None, new: TunnelConfig | None) -> tuple[c.Change, ...]:
+    """What leads from ``old`` to ``new``. None: there is no tunnel (yet, or any more).
+
+    A numeric endpoint is planned as Endpoint, a name as HostPort: resolving is the engine's. A name for people is only
+    planned if it changes. Taking a tunnel down leaves the host's forwarding as it is: others may need it.
+    """
+    before = old or TunnelConfig(new.name if new else "")
+    after = new or TunnelConfig(before.name)
+    return (
+        *_going_routes(before, after),
+        *(_interface_keys(before, after) if new else ()),
+        *_peer_changes(before, after),
+        *_addresses(before, after),
+        *_link(old, new),
+        *_coming_routes(before, after),
+        *_resolver(before.interface, after.interface),
+        *_options(before.options, after.options if new else before.options),
+        *(_names(before, after) if new else ()),
+    )
+
+
+def numeric_endpoint(endpoint: HostPort) -> Endpoint | HostPort:
+    """The Endpoint if no resolver is needed; names, and scopes that are names, stay as they are."""
+    try:
+        return Endpoint.parse(str(endpoint))
+    except ValueError:
+        return endpoint
+
+
+def _route_order(route: Route) -> tuple[int, int, int, int]:
+    prefix = route.prefix
+    return (route.table or 0, prefix.version, int(prefix.network_address), prefix.prefixlen)
+
+
+def _rules(config: TunnelConfig, *, is_on: bool) -> Iterator[c.Change]:
+    number = default_route_rules(config)
+    if number is not None:
+        yield c.SetDefaultRouteRules(number, number, is_on)
+
+
+def _going_routes(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
+    if default_route_rules(before) != default_route_rules(after):
+        yield from _rules(before, is_on=False)
+    for route in sorted(planned_routes(before) - planned_routes(after), key=_route_order):
+        yield c.RemoveRoute(route)
+
+
+def _coming_routes(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
+    """Linux forgets every IPv4 route of an interface with its last IPv4 address: then they are all planned again."""
+    kept = planned_routes(before)
+    if any(address.version == 4 for address in _gone_addresses(before, after)):
+        kept = {route for route in kept if route.prefix.version == 6}
+    for route in sorted(planned_routes(after) - kept, key=_route_order):
+        yield c.AddRoute(route)
+    if default_route_rules(before) != default_route_rules(after):
+        yield from _rules(after, is_on=True)
+
+
+def _interface_keys(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
+    if before.interface.private_key != after.interface.private_key:
+        yield c.SetPrivateKey(after.interface.private_key)
+    if before.interface.listen_port != after.interface.listen_port:
+        yield c.SetListenPort(after.interface.listen_port)
+    if effective_fwmark(before) != effective_fwmark(after):
+        yield c.SetFwmark(effective_fwmark(after))
+
+
+def _peer_changes(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
+    was: _Peers = {peer.public_key: peer for peer in before.peers}
+    will: _Peers = {peer.public_key: peer for peer in after.peers}
+    yield from (c.AddPeer(key) for key in will if key not in was)
+    for key, peer in will.items():
+        yield from _peer_settings(was.get(key, PeerConfig(key)), peer)
+    yield from _allowed_ips(was, will)
+    yield from (c.RemovePeer(key) for key in was if key not in will)
+
+
+def _peer_settings(was: PeerConfig, will: PeerConfig) -> Iterator[c.Change]:
+    key = will.public_key
+    if was.preshared_key != will.preshared_key:
+        yield c.SetPresharedKey(key, will.preshared_key)
+    if was.endpoint != will.endpoint:
+        yield c.SetEndpoint(key, None if will.endpoint is None else numeric_endpoint(will.endpoint))
+    if was.persistent_keepalive_s != will.persistent_keepalive_s:
+        yield c.SetPersistentKeepalive(key, will.persistent_keepalive_s)
+
+
+def _allowed_ips(was: _Peers, will: _Peers) -> Iterator[c.Change]:
+    owners: dict[Prefix, PublicKey] = {prefix: key for key, peer in will.items() for prefix in peer.allowed_ips}
+    for key, peer in will.items():
+        if key not in was and peer.allowed_ips:
+            yield c.ReplaceAllowedIps(key, peer.allowed_ips)
+        elif key in was and was[key].allowed_ips != peer.allowed_ips:
+            had = set(was[key].allowed_ips)
+            yield from (c.AddAllowedIp(key, prefix) for prefix in peer.allowed_ips if prefix not in had)
+    for key, peer in was.items():
+        if key in will:
+            yield from (c.RemoveAllowedIp(key, prefix) for prefix in peer.allowed_ips if prefix not in owners)
+
+
+def _gone_addresses(before: TunnelConfig, after: TunnelConfig) -> list[InterfaceAddress]:
+    stays = set(after.interface.addresses)
+    return [address for address in before.interface.addresses if address not in stays]
+
+
+def _addresses(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
+    """Removed first: on Linux an address that is removed takes later ones of its network with it, so those of the
+    same network that stay are planned again (whoever applies it leaves out what is there)."""
+    gone = _gone_addresses(before, after)
+    disturbed = {address.network for address in gone}
+    had = set(before.interface.addresses)
+    yield from (c.RemoveAddress(address) for address in gone)
+    for address in after.interface.addresses:
+        if address not in had or address.network in disturbed:
+            yield c.AddAddress(address)
+
+
+def _link(old: TunnelConfig | None, new: TunnelConfig | None) -> Iterator[c.Change]:
+    """A new interface has the platform's MTU, whatever that is: it is always set."""
+    if new is not None and (old is None or old.interface.mtu_bytes != new.interface.mtu_bytes):
+        yield c.SetMtu(new.interface.mtu_bytes)
+    if (old is None) != (new is None):
+        yield c.SetUp(new is not None)
+
+
+def _resolver(before: InterfaceConfig, after: InterfaceConfig) -> Iterator[c.Change]:
+    if (before.dns_servers, before.dns_search) != (after.dns_servers, after.dns_search):
+        yield c.SetDns(after.dns_servers, after.dns_search)
+
+
+def _options(before: AgentOptions, after: AgentOptions) -> Iterator[c.Change]:
+    if before.is_forwarding != after.is_forwarding:
+        yield c.SetForwarding(after.is_forwarding)
+    if before.log_level != after.log_level:
+        yield c.SetLogLevel(after.log_level)
+    if (before.host, before.role) != (after.host, after.role):
+        yield c.SetHostLabels(after.host, after.role)
+
+
+def _names(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
+    names = {peer.public_key: peer.name for peer in before.peers}
+    for peer in after.peers:
+        if names.get(peer.public_key) != peer.name:
+            yield c.SetPeerName(peer.public_key, peer.name)
