@@ -1,0 +1,31 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The planner: a fleet's inventory and lock file in, its plan out. No Ansible, no files, no clock, no chance."""
+
+from __future__ import annotations
+
+from ._lock import Lock, LockedHost, parse_lock, render_lock
+from ._model import Endpoint, Fleet, Host, PlanRequest
+from ._names import is_host_name, natural_sort
+from ._placement import Candidate, rank_hubs, score
+from ._plan import Plan, make_plan
+
+__all__ = [
+    "Candidate",
+    "Endpoint",
+    "Fleet",
+    "Host",
+    "Lock",
+    "LockedHost",
+    "Plan",
+    "PlanRequest",
+    "is_host_name",
+    "make_plan",
+    "natural_sort",
+    "parse_lock",
+    "rank_hubs",
+    "render_lock",
+    "score",
+]
