@@ -71,9 +71,7 @@ class _Family:
         return owner
 
     def _reorder(self) -> None:
-        self._lengths = [
-            (self._bits - length, self._owners[length]) for length in sorted(self._owners, reverse=True)
-        ]
+        self._lengths = [(self._bits - length, self._owners[length]) for length in sorted(self._owners, reverse=True)]
 
 
 class AllowedIps:

@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""What all peers of one device share: identity, entropy, clock, indices, timers, and where outputs and drops go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from ..crypto import StaticIdentity
+from ..drops import DropReason
+from ..keys import PrivateKey
+from .constants import DEFAULT_MTU_BYTES
+from .events import Output
+from .index_table import IndexTable
+from .timer_queue import TimerQueue
+
+Entropy = Callable[[int], bytes]
+Tai64nClock = Callable[[], bytes]
+
+
+class Environment:
+    """Owned by the device; its peers hold a reference each."""
+
+    __slots__ = ("drops", "entropy", "identity", "indices", "is_up", "mtu_bytes", "outputs", "tai64n_now", "timers")
+
+    def __init__(self, entropy: Entropy, tai64n_now: Tai64nClock) -> None:
+        self.entropy = entropy
+        self.tai64n_now = tai64n_now
+        self.identity: StaticIdentity | None = None
+        self.indices = IndexTable(entropy)
+        self.timers = TimerQueue()
+        self.outputs: list[Output] = []
+        self.drops: Counter[DropReason] = Counter()
+        self.is_up = False
+        self.mtu_bytes = DEFAULT_MTU_BYTES
+
+    def new_ephemeral(self) -> PrivateKey:
+        return PrivateKey(self.entropy(32))
