@@ -84,6 +84,11 @@ class Device:
         """Whether handshakes need a cookie now (checklist 24)."""
         return self._handshakes.is_under_load(now)
 
+    @property
+    def pending_handshakes(self) -> int:
+        """Handshake messages that wait for ``poll`` or ``advance``."""
+        return len(self._handshakes)
+
     def up(self, now: float) -> None:
         """The interface is up: peers start, persistent keepalives are sent at once. Idempotent."""
         self._now = now
