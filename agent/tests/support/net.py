@@ -33,170 +33,19 @@ The seed is ``WIREFLEET_TEST_SEED``, or one made of the test's name; the chart b
 from __future__ import annotations
 
 import heapq
-import ipaddress
 import random
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from support.packets import ip_packet, payload_of
-from wirefleet_agent.core import (
-    DeliverPacket,
-    Device,
-    HandshakeCompleted,
-    HandshakeGaveUp,
-    Output,
-    Peer,
-    SendDatagram,
-    stamp_of,
-)
-from wirefleet_agent.drops import DropReason
-from wirefleet_agent.keys import PresharedKey, PrivateKey, PublicKey
+from support.node import WALL_EPOCH, Node
+from support.underlay import Link, Nat, Record, kind_of
+from wirefleet_agent.core import DeliverPacket, Output, SendDatagram
+from wirefleet_agent.keys import PresharedKey
 from wirefleet_agent.wire import Endpoint, LocalAddress
 
-WALL_EPOCH = 1_700_000_000
-KINDS = {1: "initiation", 2: "response", 3: "cookie", 4: "data"}
+__all__ = ["WALL_EPOCH", "Link", "Nat", "Network", "Node", "Record"]
+
 CHART_LINES = 200
-
-
-@dataclass
-class Record:
-    """One datagram on the underlay. fate: "" while under way, then "delivered" or why it was lost."""
-
-    time: float
-    sender: Node
-    receiver: Node | None
-    kind: str
-    datagram: bytes
-    source: Endpoint
-    destination: Endpoint
-    fate: str = ""
-
-    @property
-    def size(self) -> int:
-        return len(self.datagram)
-
-
-@dataclass
-class Link:
-    """One direction between two nodes. Probabilities 0 to 1; the delay is delay_s + a random part of jitter_s."""
-
-    loss: float = 0.0
-    duplicate: float = 0.0
-    delay_s: float = 0.005
-    jitter_s: float = 0.0
-    is_cut: bool = False
-
-
-class Node:
-    """A host: one Device at one underlay endpoint, with one overlay address of each family."""
-
-    def __init__(self, net: Network, name: str, number: int) -> None:
-        self.net = net
-        self.name = name
-        self.inner = str(ipaddress.IPv4Address("10.86.0.0") + number)
-        self.inner6 = str(ipaddress.IPv6Address("fd86::") + number)
-        self.endpoint = Endpoint(str(ipaddress.IPv4Address("192.0.2.0") + number), 51820)
-        self.private_key = PrivateKey(net.random.randbytes(32))
-        self.wall_offset_s = 0.0
-        self.is_dead = False
-        self.delivered: list[tuple[float, bytes, Peer]] = []
-        self.events: list[tuple[float, HandshakeCompleted | HandshakeGaveUp]] = []
-        self._configured: list[tuple[Node, PresharedKey | None, int, bool]] = []
-        self.device = self._new_device()
-
-    def _new_device(self) -> Device:
-        device = Device(entropy=self.net.random.randbytes, tai64n_now=self._stamp)
-        device.set_private_key(self.private_key, self.net.now)
-        device.up(self.net.now)
-        return device
-
-    def _stamp(self) -> bytes:
-        nanoseconds = round((self.net.now + self.wall_offset_s) * 1e9)
-        return stamp_of(WALL_EPOCH + nanoseconds // 10**9, nanoseconds % 10**9)
-
-    @property
-    def public_key(self) -> PublicKey:
-        assert self.device.public_key is not None
-        return self.device.public_key
-
-    @property
-    def drops(self) -> Counter[DropReason]:
-        return self.device.drops
-
-    @property
-    def payloads(self) -> list[bytes]:
-        """What arrived inside the tunnels, without IP headers, in order."""
-        return [payload_of(packet) for _, packet, _ in self.delivered]
-
-    @property
-    def handshakes(self) -> int:
-        """Completed ones, either role."""
-        return sum(isinstance(event, HandshakeCompleted) for _, event in self.events)
-
-    def peer(self, other: Node) -> Peer:
-        return self.device.peers[other.public_key]
-
-    def has_session(self, other: Node) -> bool:
-        return self.peer(other).has_session(self.net.now)
-
-    def send(self, to: Node, payload: bytes = b"ping", *, ipv6: bool = False) -> None:
-        """Hand one inner packet for ``to`` to our device, as the host would."""
-        if ipv6:
-            packet = ip_packet(self.inner6, to.inner6, payload)
-        else:
-            packet = ip_packet(self.inner, to.inner, payload)
-        self.device.send_packet(packet, self.net.now)
-        self.net.drain(self)
-
-    def configure(
-        self, other: Node, *, psk: PresharedKey | None = None, keepalive_s: int = 0, endpoint: bool = True
-    ) -> Peer:
-        """Make ``other`` our peer, with its overlay addresses as AllowedIPs."""
-        now = self.net.now
-        peer = self.device.add_peer(other.public_key, now)
-        self.device.set_preshared_key(peer, psk, now)
-        self.device.allowed_ips.insert(ipaddress.IPv4Network(other.inner), peer)
-        self.device.allowed_ips.insert(ipaddress.IPv6Network(other.inner6), peer)
-        if endpoint:
-            self.device.set_endpoint(peer, other.endpoint, now)
-        self.device.set_persistent_keepalive(peer, keepalive_s, now)
-        self._configured.append((other, psk, keepalive_s, endpoint))
-        self.net.drain(self)
-        return peer
-
-    def move_to(self, host: str, port: int = 51820) -> None:
-        """Roam: from now on we send from, and are reached at, another underlay address."""
-        self.endpoint = Endpoint(host, port)
-
-    def kill(self) -> None:
-        self.is_dead = True
-
-    def restart(self) -> None:
-        """Come (back) to life with the configuration and nothing else; the drop counters begin at 0."""
-        configured, self._configured = self._configured, []
-        self.is_dead = False
-        self.device = self._new_device()
-        for other, psk, keepalive_s, endpoint in configured:
-            self.configure(other, psk=psk, keepalive_s=keepalive_s, endpoint=endpoint)
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-class Nat:
-    """A port-restricted NAT before one node: other nodes see ``public``; only who was written to may answer."""
-
-    def __init__(self, net: Network, node: Node, host: str) -> None:
-        self.net = net
-        self.node = node
-        self.public = Endpoint(host, 40000)
-        self.allowed: set[Endpoint] = set()
-
-    def rebind(self) -> None:
-        """The mapping timed out: another port outside, and nothing comes in until the node sends."""
-        self.public = Endpoint(self.public.host, self.public.port + 1)
-        self.allowed.clear()
 
 
 @dataclass(order=True)
@@ -268,7 +117,7 @@ class Network:
         self._link(a, b).is_cut = self._link(b, a).is_cut = False
 
     def nat(self, node: Node, host: str) -> Nat:
-        nat = self._nats[node] = Nat(self, node, host)
+        nat = self._nats[node] = Nat(node, host)
         return nat
 
     # Running
@@ -385,9 +234,7 @@ class Network:
             source = nat.public
             nat.allowed.add(output.endpoint)
         receiver = self._receiver(output.endpoint, source)
-        kind = KINDS.get(output.datagram[0], "?")
-        if kind == "data" and len(output.datagram) == 32:
-            kind = "keepalive"
+        kind = kind_of(output.datagram)
         record = Record(self.now, node, receiver, kind, output.datagram, source, output.endpoint)
         self.records.append(record)
         if receiver is None:
