@@ -18,9 +18,10 @@ from .model import (
 )
 from .parsing import MAX_TEXT_CHARACTERS, is_tunnel_name, parse, with_secrets
 from .planning import numeric_endpoint, plan_changes
-from .problems import ConfigErrors
+from .problems import ConfigErrors, ValueProblem
 from .rendering import REDACTED, redact_conf, render, render_redacted, render_toml
 from .routing import default_route_rules, effective_fwmark, needed_routes, planned_routes
+from .values import parse_prefix
 
 __all__ = [
     "DEFAULT_MTU_BYTES",
@@ -38,12 +39,14 @@ __all__ = [
     "Route",
     "Table",
     "TunnelConfig",
+    "ValueProblem",
     "default_route_rules",
     "effective_fwmark",
     "is_tunnel_name",
     "needed_routes",
     "numeric_endpoint",
     "parse",
+    "parse_prefix",
     "plan_changes",
     "planned_routes",
     "redact_conf",

@@ -54,13 +54,18 @@ class Problems:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.errors: list[ConfigError] = []
+        self._found: list[tuple[int, ConfigError]] = []
+
+    @property
+    def errors(self) -> list[ConfigError]:
+        """In the order of their lines; those of the whole file come first."""
+        return [error for _, error in sorted(self._found, key=lambda found: found[0])]
 
     def add(self, message: str, *, line: int | None = None, key: str = "", hint: str | None = None) -> None:
         """key: ``[Peer] AllowedIPs``, or empty when the whole file or line is meant."""
         place = self.file if line is None else f"{self.file}:{line}"
-        self.errors.append(ConfigError(message, path=f"{place} {key}".rstrip(), hint=hint))
-        if len(self.errors) >= MAX_ERRORS:
+        self._found.append((line or 0, ConfigError(message, path=f"{place} {key}".rstrip(), hint=hint)))
+        if len(self._found) >= MAX_ERRORS:
             raise TooManyProblems
 
 

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""A device as the lines of a get, in wireguard-go's order (checklist 41, 42). Secrets included: wg(8) hides them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...core.device import Device
+from ...core.peer import Peer
+from ..host_steps import SocketSettings
+
+_NO_PRESHARED_KEY = "0" * 64
+
+
+def render_get(device: Device, sockets: SocketSettings) -> str:
+    """Every line with its newline; ``render_reply`` adds the errno."""
+    lines = list(_device_lines(device, sockets))
+    for peer in device.peers.values():
+        lines.extend(_peer_lines(peer))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _device_lines(device: Device, sockets: SocketSettings) -> Iterator[str]:
+    if device.private_key is not None:
+        yield f"private_key={device.private_key.reveal_hex()}"
+    if sockets.listen_port:
+        yield f"listen_port={sockets.listen_port}"
+    if sockets.fwmark:
+        yield f"fwmark={sockets.fwmark}"
+
+
+def _peer_lines(peer: Peer) -> Iterator[str]:
+    yield f"public_key={peer.public_key.hex()}"
+    psk = peer.preshared_key
+    yield f"preshared_key={_NO_PRESHARED_KEY if psk is None else psk.reveal_hex()}"
+    yield "protocol_version=1"
+    if peer.endpoint is not None:
+        yield f"endpoint={peer.endpoint}"
+    seconds, nanoseconds = peer.last_handshake_wall
+    yield f"last_handshake_time_sec={seconds}"
+    yield f"last_handshake_time_nsec={nanoseconds}"
+    yield f"tx_bytes={peer.tx_bytes}"
+    yield f"rx_bytes={peer.rx_bytes}"
+    yield f"persistent_keepalive_interval={peer.persistent_keepalive_s}"
+    for prefix in peer.allowed_ips:
+        yield f"allowed_ip={prefix}"
