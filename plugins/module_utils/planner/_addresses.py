@@ -153,7 +153,7 @@ class _Claims:
 def _report_exhaustion(unserved: Mapping[Network, list[str]], problems: Problems) -> None:
     for network, names in unserved.items():
         problems.add(
-            f"the overlay {network} is exhausted: {len(usable_hosts(network))} addresses, none free for {shorten(names)}",
+            f"the overlay {network} has no free address for {shorten(names)} (it has {len(usable_hosts(network))})",
             hosts=names,
             path="overlay_prefixes",
             hint="widen the prefix (hosts keep their addresses), or release removed hosts with release_removed",

@@ -100,11 +100,17 @@ def _check_hosts(fleet: Fleet, problems: Problems) -> None:
             )
         if host.role == "hub" and host.endpoint is None:
             problems.add(
-                "a hub needs an endpoint that spokes reach", hosts=(host.name,), path="wirefleet_endpoint", hint="address[:port]"
+                "a hub needs an endpoint that spokes reach",
+                hosts=(host.name,),
+                path="wirefleet_endpoint",
+                hint="address[:port]",
             )
     for same in _repeated((str(host.endpoint), host.name) for host in fleet.hosts.values() if host.endpoint):
         problems.add(
-            f"endpoint {fleet.hosts[same[0]].endpoint} is used twice", hosts=same, path="wirefleet_endpoint", hint="one port per host"
+            f"endpoint {fleet.hosts[same[0]].endpoint} is used twice",
+            hosts=same,
+            path="wirefleet_endpoint",
+            hint="one port per host",
         )
 
 
@@ -139,10 +145,15 @@ def _check_endpoints(fleet: Fleet, problems: Problems) -> None:
     routed = [(network, "the overlay") for network in fleet.overlay]
     routed += [(network, "a site supernet") for network in fleet.site_supernets]
     sites = sorted((prefix, host.name) for host in fleet.hosts.values() for prefix in host.site_prefixes)
-    by_endpoint = sorted((host.endpoint.address, host.name) for host in fleet.hosts.values() if host.endpoint and host.endpoint.address)
+    by_endpoint = sorted(
+        (host.endpoint.address, host.name) for host in fleet.hosts.values() if host.endpoint and host.endpoint.address
+    )
     for address, name in by_endpoint:
         inside = [(network, what) for network, what in routed if network.contains(address)]
-        inside += [(network, f"a site prefix of {owner}") for network, owner in _containing(sites, address.version, address.value)]
+        inside += [
+            (network, f"a site prefix of {owner}")
+            for network, owner in _containing(sites, address.version, address.value)
+        ]
         for network, what in inside:
             problems.add(
                 f"endpoint {address} lies inside {network}, {what}: the tunnel would be routed into itself",
@@ -193,6 +204,3 @@ def check_public_keys(keys: Mapping[str, str], problems: Problems) -> None:
     """No two hosts share a key (WireGuard tells peers apart by nothing else)."""
     for same in _repeated((key, name) for name, key in keys.items()):
         problems.add("hosts share one public key", hosts=same, path="public_keys", hint="rotate the key of one of them")
-
-
-

@@ -164,7 +164,9 @@ def read_host(name: str, role: Role, request: PlanRequest, problems: Problems) -
         site_prefixes=tuple(sorted(only_variables.parsed_list("site_prefixes", parse_network_of_hosts))),
         weight=only_variables.integer("weight", DEFAULT_WEIGHT, 0, 10000),
         fixed_addresses=tuple(sorted(only_variables.parsed_list("addresses", parse_address))),
-        tunnel=read.name("tunnel", DEFAULT_TUNNEL, is_tunnel_name, "an interface name (at most 15 of A-Z a-z 0-9 _=+.-)"),
+        tunnel=read.name(
+            "tunnel", DEFAULT_TUNNEL, is_tunnel_name, "an interface name (at most 15 of A-Z a-z 0-9 _=+.-)"
+        ),
         port=port,
         mtu_bytes=read.integer("mtu", DEFAULT_MTU_BYTES, MIN_MTU_BYTES, MAX_MTU_BYTES),
         keepalive_s=read.integer("keepalive", DEFAULT_KEEPALIVE_S, 0, 65535),
@@ -216,6 +218,3 @@ def fleet_variables(names: Sequence[str], request: PlanRequest, problems: Proble
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-

@@ -92,7 +92,9 @@ class _LockReader:
 
     def read(self, document: Mapping[str, object]) -> Lock:
         if document.get("schema") != SCHEMA:
-            self._complain("schema", f"schema {document.get('schema')!r} is not {SCHEMA}", "use the release that wrote it")
+            self._complain(
+                "schema", f"schema {document.get('schema')!r} is not {SCHEMA}", "use the release that wrote it"
+            )
             return Lock()
         self._refuse_unknown(document, _TOP_KEYS, "")
         overlay = document.get("overlay", [])
@@ -100,7 +102,9 @@ class _LockReader:
             self._complain("overlay", "is not a list of networks")
             overlay = []
         hosts = {name: self._host(entry, f"hosts.{name}") for name, entry in self._entries(document, "hosts")}
-        removed = {name: self._tombstone(entry, f"removed.{name}") for name, entry in self._entries(document, "removed")}
+        removed = {
+            name: self._tombstone(entry, f"removed.{name}") for name, entry in self._entries(document, "removed")
+        }
         for name in sorted(set(hosts) & set(removed)):
             self._complain(f"removed.{name}", "the host is also among hosts")
         self._check_keys(hosts)
@@ -111,7 +115,11 @@ class _LockReader:
 
     def _refuse_unknown(self, entry: Mapping[str, object], known: set[str], where: str) -> None:
         for key in sorted(set(entry) - known):
-            self._complain(f"{where}{key}"[:200], "this key is unknown", "a lock file never holds anything else, least of all secrets")
+            self._complain(
+                f"{where}{key}"[:200],
+                "this key is unknown",
+                "a lock file never holds anything else, least of all secrets",
+            )
 
     def _entries(self, document: Mapping[str, object], section: str) -> Iterator[tuple[str, Mapping[str, object]]]:
         entries = document.get(section, {})
@@ -150,7 +158,7 @@ class _LockReader:
         if not isinstance(texts, list):
             self._complain(f"{where}.addresses", "is not a list of addresses")
             return ()
-        addresses = []
+        addresses: list[Address] = []
         for position, text in enumerate(texts):
             place = f"{where}.addresses[{position}]"
             try:
@@ -160,7 +168,9 @@ class _LockReader:
                 continue
             owner = self._owners.setdefault(address, where)
             if owner != where or address.version in {known.version for known in addresses}:
-                self._complain(place, f"{address} is also held by {owner}" if owner != where else "one address per family")
+                self._complain(
+                    place, f"{address} is also held by {owner}" if owner != where else "one address per family"
+                )
             addresses.append(address)
         return tuple(sorted(addresses))
 

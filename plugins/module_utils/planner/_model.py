@@ -26,8 +26,9 @@ DEFAULT_REGION = "default"
 class PlanRequest:
     """Everything that a plan depends on, as the inventory says it, not yet checked.
 
-    variables: per host, the ``wirefleet_*`` variables as plain values. options: ``tunnel overlay_prefixes port mtu keepalive
-    regions site_supernets preshared_keys``, where None or a missing one means "see the variables". public_keys: by host.
+    variables: per host, the ``wirefleet_*`` variables as plain values. options: ``tunnel overlay_prefixes port mtu
+    keepalive regions site_supernets preshared_keys``; None or a missing one means "see the variables".
+    public_keys: by host.
     """
 
     hubs: Sequence[str]

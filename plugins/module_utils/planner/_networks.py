@@ -12,20 +12,24 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Literal
 
 try:
-    import netaddr  # type: ignore[import-untyped]
+    import netaddr
+
+    HAS_NETADDR = True
 except ImportError:  # pragma: no cover - reported by require_netaddr
-    netaddr = None
+    HAS_NETADDR = False
 
 from ..problems import PlanError, Problem
 
-BITS = {4: 32, 6: 128}
+Version = Literal[4, 6]
+BITS: dict[Version, int] = {4: 32, 6: 128}
 
 
 def require_netaddr() -> None:
     """Raise PlanError if the library is missing on the controller."""
-    if netaddr is None:
+    if not HAS_NETADDR:
         raise PlanError(Problem("the Python library netaddr is missing on the controller", hint="pip install netaddr"))
 
 
@@ -33,7 +37,7 @@ def require_netaddr() -> None:
 class Address:
     """One IPv4 or IPv6 address."""
 
-    version: int
+    version: Version
     value: int
 
     def __str__(self) -> str:
@@ -44,7 +48,7 @@ class Address:
 class Network:
     """An IPv4 or IPv6 prefix without host bits. Sorts by family, first address, then wide before narrow."""
 
-    version: int
+    version: Version
     first: int
     length: int
 
@@ -75,7 +79,7 @@ class Network:
 
 
 @functools.lru_cache(maxsize=65536)
-def format_address(version: int, value: int) -> str:
+def format_address(version: Version, value: int) -> str:
     return str(netaddr.IPAddress(value, version))
 
 
@@ -85,8 +89,8 @@ def parse_address(text: str) -> Address:
         parsed = netaddr.IPAddress(text, flags=netaddr.INET_PTON)
     except (netaddr.AddrFormatError, ValueError) as error:
         raise ValueError(f"{text!r} is not an IPv4 or IPv6 address") from error
-    address = Address(parsed.version, parsed.value)
-    if parsed.version == 6 and parsed.is_ipv4_mapped():
+    address = Address(6 if parsed.version == 6 else 4, int(parsed))
+    if address.version == 6 and parsed.is_ipv4_mapped():
         raise ValueError(f"{text!r} is an IPv4-mapped address; write it as IPv4")
     return address
 

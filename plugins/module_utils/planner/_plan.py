@@ -27,7 +27,7 @@ SCHEMA = 1
 class Plan:
     """All texts that the planner writes, and what an operator wants to know about them.
 
-    slice_texts: by host. hosts: name -> role, addresses, preferred_hub. removed: hosts that this run made tombstones of.
+    slice_texts: by host. hosts: name -> role, addresses, preferred_hub. removed: hosts that became tombstones just now.
     """
 
     plan_text: str

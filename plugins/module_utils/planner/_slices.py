@@ -80,7 +80,11 @@ class SliceBuilder:
             "tunnel": host.tunnel,
             "public_key": self._placed.public_keys.get(host.name),
             "forwarding": host.is_forwarding,
-            "interface": {"addresses": self._interface_addresses(host), "listen_port": host.port, "mtu": host.mtu_bytes},
+            "interface": {
+                "addresses": self._interface_addresses(host),
+                "listen_port": host.port,
+                "mtu": host.mtu_bytes,
+            },
             "preferred_hubs": list(self._placed.preferred_hubs.get(host.name, ())),
             "overlay": [network.text for network in self._fleet.overlay],
             "pending": natural_sort(peer.name for peer in peers if peer.name in self._pending),
@@ -127,7 +131,9 @@ class SliceBuilder:
 
     def _routed_by(self, spoke: Host) -> list[str]:
         """A supernet that lies inside one of the spoke's own site prefixes would take its LAN away: it is left out."""
-        supernets = [net for net in self._fleet.site_supernets if not any(own.covers(net) for own in spoke.site_prefixes)]
+        supernets = [
+            net for net in self._fleet.site_supernets if not any(own.covers(net) for own in spoke.site_prefixes)
+        ]
         sites = [prefix for prefix, owner in self._single_sites if owner != spoke.name]
         return _texts(sorted({*self._fleet.overlay, *supernets, *sites}))
 

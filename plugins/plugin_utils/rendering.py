@@ -1,0 +1,80 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A slice of the plan as the two texts that the agent reads."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.problems import PlanFilesError, Problem
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class RenderedConfig:
+    """Both texts; no secret is in them. preshared_peers: public keys of the peers that need a preshared key."""
+
+    tunnel: str
+    conf: str
+    toml: str
+    public_key: str | None
+    preshared_peers: tuple[str, ...]
+    pending: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over both texts, each after its length, computed as the agent does it for what it stores."""
+        digest = hashlib.sha256(b"wirefleet config v1\0")
+        for text in (self.conf, self.toml):
+            raw = text.encode()
+            digest.update(len(raw).to_bytes(8, "big") + raw)
+        return digest.hexdigest()
+
+
+def render_slice(document: Mapping[str, Any], log_level: str = "info") -> RenderedConfig:
+    """Render one host's slice. Raises PlanFilesError if something is missing in it."""
+    try:
+        preshared = tuple(peer["public_key"] for peer in document["peers"] if peer["preshared"])
+        texts = [
+            _environment().get_template(name).render(slice=document, log_level=log_level, preshared_peers=preshared)
+            for name in ("tunnel.conf.j2", "tunnel.toml.j2")
+        ]
+        return RenderedConfig(
+            tunnel=document["tunnel"],
+            conf=texts[0],
+            toml=texts[1],
+            public_key=document["public_key"],
+            preshared_peers=preshared,
+            pending=tuple(document["pending"]),
+        )
+    except (jinja2.TemplateError, KeyError, TypeError) as error:
+        problem = Problem(f"the slice is incomplete ({error})", hint="run wg_plan again")
+        raise PlanFilesError(problem) from error
+
+
+def toml_literal(value: str | bool) -> str:
+    """A text or a truth value in TOML; JSON's escapes of a text are also TOML's."""
+    return json.dumps(value)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(  # noqa: S701 - neither text is HTML
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["toml"] = toml_literal
+    return environment
