@@ -17,12 +17,14 @@ from collections.abc import Sequence
 from ..errors import DriverError
 from ..wire.batch import Batch
 from .interfaces import LinkEvent
+from .namespace_linux import entered
 from .netlink_linux import RTMGRP_LINK, LinkMessage, NetlinkMonitor, link_messages
 from .os_errors import driver_error
 
 _DEVICE = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA
 _TUNGETIFF = 0x800454D2
+_TUNGETDEVNETNS = 0x54E3
 _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
 _SIOCGIFFLAGS = 0x8913
@@ -39,8 +41,8 @@ _DEFAULT_MTU_BYTES = 1420
 class LinuxTun:
     """Makes (or attaches to) the interface ``name`` in the calling thread's network namespace.
 
-    Moved into another namespace later, it keeps working; link events are then found by probing, because
-    netlink does not reach there.
+    The interface may be moved into another namespace later: packets keep flowing, and its events are followed
+    there, which gives ``events_fileno`` another value.
     """
 
     def __init__(self, name: str, *, mtu_bytes: int = _DEFAULT_MTU_BYTES) -> None:
@@ -49,37 +51,32 @@ class LinuxTun:
             raise DriverError("an interface's name has 1 to 15 bytes", call="ioctl(TUNSETIFF)", path=name)
         self._is_up = False
         self._is_removed = False
-        self._has_moved = False
-        self._control: socket.socket | None = None
-        self._monitor: NetlinkMonitor | None = None
+        self._pending: list[LinkEvent] = []
         try:
             self._fd = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             hint = "load the kernel's module: modprobe tun" if error.errno in (errno.ENOENT, errno.ENODEV) else None
             raise driver_error("open", error, path=_DEVICE, hint=hint) from error
         try:
-            self._open(encoded, mtu_bytes)
+            self.name = self._attach(encoded)
+            self._links = _Links(self.name)
+        except DriverError:
+            os.close(self._fd)
+            raise
+        try:
+            self._links.set_mtu(mtu_bytes)
+            self._mtu_bytes = mtu_bytes
+            self._resynchronize()
         except DriverError:
             self.close()
             raise
 
-    def _open(self, encoded: bytes, mtu_bytes: int) -> None:
-        request = _FLAGS_REQUEST.pack(encoded, _IFF_TUN | _IFF_NO_PI)
+    def _attach(self, encoded: bytes) -> str:
         try:
-            reply = fcntl.ioctl(self._fd, _TUNSETIFF, request)
+            reply = fcntl.ioctl(self._fd, _TUNSETIFF, _FLAGS_REQUEST.pack(encoded, _IFF_TUN | _IFF_NO_PI))
         except OSError as error:
             raise driver_error("ioctl(TUNSETIFF)", error, path=encoded.decode()) from error
-        self.name = reply[:_NAME_BYTES].rstrip(b"\0").decode()
-        self._monitor = NetlinkMonitor(RTMGRP_LINK)
-        self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self._ifindex = self._query(_SIOCGIFINDEX, "SIOCGIFINDEX")
-        try:
-            fcntl.ioctl(self._control.fileno(), _SIOCSIFMTU, _REQUEST.pack(encoded, mtu_bytes))
-        except OSError as error:
-            raise driver_error("ioctl(SIOCSIFMTU)", error, path=self.name) from error
-        self._mtu_bytes = mtu_bytes
-        self._pending: list[LinkEvent] = []
-        self._note(is_up=self._read_is_up(), mtu_bytes=self._query(_SIOCGIFMTU, "SIOCGIFMTU"))
+        return reply[:_NAME_BYTES].rstrip(b"\0").decode()
 
     @property
     def mtu_bytes(self) -> int:
@@ -89,7 +86,7 @@ class LinuxTun:
         return self._fd
 
     def events_fileno(self) -> int:
-        return self._monitor.fileno() if self._monitor else -1
+        return self._links.monitor.fileno()
 
     def read_batch(self, batch: Batch) -> int:
         """See TunDriver. A packet longer than the room comes cut to it; its IP length then tells."""
@@ -119,18 +116,14 @@ class LinuxTun:
         return taken
 
     def link_events(self) -> list[LinkEvent]:
-        if self._monitor is None or self._is_removed:
-            events, self._pending = self._pending, []
-            return events
-        datagrams, has_lost = self._monitor.read()
-        for datagram in datagrams:
-            for message in link_messages(datagram):
-                if message.ifindex == self._ifindex:
-                    self._apply(message)
-        if has_lost and not self._has_moved:
-            self._resynchronize()
-        if self._has_moved:
-            self._probe()
+        if not self._is_removed:
+            datagrams, has_lost = self._links.monitor.read()
+            for datagram in datagrams:
+                for message in link_messages(datagram):
+                    if message.ifindex == self._links.ifindex:
+                        self._apply(message)
+            if has_lost:
+                self._resynchronize()
         events, self._pending = self._pending, []
         return events
 
@@ -138,20 +131,27 @@ class LinuxTun:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        if self._monitor is not None:
-            self._monitor.close()
-            self._monitor = None
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        self._links.close()
 
     def _apply(self, message: LinkMessage) -> None:
         if not message.is_removed:
             self._note(is_up=message.is_up, mtu_bytes=message.mtu_bytes)
         elif self._is_attached():
-            self._has_moved = True  # removed from this namespace only
+            self._follow()  # removed from this namespace only
         else:
             self._remove()
+
+    def _follow(self) -> None:
+        """Listen in the namespace that the interface is in now. Without the right to, removal alone is noticed."""
+        try:
+            self.name = fcntl.ioctl(self._fd, _TUNGETIFF, bytes(_REQUEST.size))[:_NAME_BYTES].rstrip(b"\0").decode()
+            with entered(fcntl.ioctl(self._fd, _TUNGETDEVNETNS, 0)):
+                links = _Links(self.name)
+        except (OSError, DriverError):
+            return
+        self._links.close()
+        self._links = links
+        self._resynchronize()
 
     def _remove(self) -> None:
         self._is_removed = True
@@ -174,37 +174,46 @@ class LinuxTun:
 
     def _resynchronize(self) -> None:
         try:
-            self._note(is_up=self._read_is_up(), mtu_bytes=self._query(_SIOCGIFMTU, "SIOCGIFMTU"))
+            self._note(is_up=self._links.is_up(), mtu_bytes=self._links.mtu_bytes())
         except DriverError:
             if not self._is_attached():
                 self._remove()
 
-    def _probe(self) -> None:
-        """In another namespace: an empty write fails with EIO while the interface is down, with EINVAL while up."""
-        try:
-            os.write(self._fd, b"")
-        except OSError as error:
-            if error.errno == errno.EINVAL:
-                self._note(is_up=True, mtu_bytes=None)
-            elif error.errno == errno.EIO:
-                self._note(is_up=False, mtu_bytes=None)
-            elif not self._is_attached():
-                self._remove()
 
-    def _read_is_up(self) -> bool:
-        assert self._control is not None
+class _Links:
+    """What the kernel says about one interface, asked in the namespace that the calling thread is in."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.monitor = NetlinkMonitor(RTMGRP_LINK)
         try:
-            reply = fcntl.ioctl(self._control.fileno(), _SIOCGIFFLAGS, _REQUEST.pack(self.name.encode(), 0))
+            self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         except OSError as error:
-            raise driver_error("ioctl(SIOCGIFFLAGS)", error, path=self.name) from error
-        flags: int = _FLAGS_REQUEST.unpack(reply)[1]
+            self.monitor.close()
+            raise driver_error("socket", error) from error
+        try:
+            self.ifindex: int = _REQUEST.unpack(self._ioctl(_SIOCGIFINDEX, "SIOCGIFINDEX"))[1]
+        except DriverError:
+            self.close()
+            raise
+
+    def is_up(self) -> bool:
+        flags: int = _FLAGS_REQUEST.unpack(self._ioctl(_SIOCGIFFLAGS, "SIOCGIFFLAGS"))[1]
         return bool(flags & _IFF_UP)
 
-    def _query(self, request: int, name: str) -> int:
-        assert self._control is not None
+    def mtu_bytes(self) -> int:
+        mtu_bytes: int = _REQUEST.unpack(self._ioctl(_SIOCGIFMTU, "SIOCGIFMTU"))[1]
+        return mtu_bytes
+
+    def set_mtu(self, mtu_bytes: int) -> None:
+        self._ioctl(_SIOCSIFMTU, "SIOCSIFMTU", mtu_bytes)
+
+    def close(self) -> None:
+        self.monitor.close()
+        self._control.close()
+
+    def _ioctl(self, request: int, name: str, value: int = 0) -> bytes:
         try:
-            reply = fcntl.ioctl(self._control.fileno(), request, _REQUEST.pack(self.name.encode(), 0))
+            return fcntl.ioctl(self._control.fileno(), request, _REQUEST.pack(self._name.encode(), value))
         except OSError as error:
-            raise driver_error(f"ioctl({name})", error, path=self.name) from error
-        value: int = _REQUEST.unpack(reply)[1]
-        return value
+            raise driver_error(f"ioctl({name})", error, path=self._name) from error
