@@ -118,9 +118,12 @@ class Device:
             key = None
         if key == self.private_key:
             return
-        identity = None if key is None else StaticIdentity(key)
+        # A copy of our own, so that the caller may wipe its key and we may wipe ours.
+        identity = None if key is None else StaticIdentity(PrivateKey(key.reveal_bytes()))
         if identity is not None and identity.public_key in self._peers:
             self.remove_peer(identity.public_key, now)
+        if self._environment.identity is not None:
+            self._environment.identity.private_key.wipe()
         self._environment.identity = identity
         self._handshakes.set_identity()
         for peer in self._peers.values():

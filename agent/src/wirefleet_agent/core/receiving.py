@@ -95,9 +95,15 @@ class HandshakeReceiver:
             self._watch_load(now)
             waiting = self._queue.popleft()
             try:
-                self._check_macs(waiting, now)
+                if isinstance(waiting.message, CookieReply):
+                    self._consume_cookie(waiting.message, now)
+                    continue
+                self._check_macs(waiting.message, waiting, now)
                 handshakes += 1
-                self._consume(waiting, now)
+                if isinstance(waiting.message, Initiation):
+                    self._consume_initiation(waiting.message, waiting, now)
+                else:
+                    self._consume_response(waiting.message, waiting, now)
             except PacketDropped as drop:
                 self._environment.drops[drop.reason] += 1
 
@@ -105,22 +111,18 @@ class HandshakeReceiver:
         if len(self._queue) >= UNDER_LOAD_MESSAGES:
             self._under_load_until = now + UNDER_LOAD_STICKY_S
 
-    def _check_macs(self, waiting: _Waiting, now: float) -> None:
-        """Everything that is cheap and needs no peer; raises PacketDropped."""
-        message, datagram, source, local = waiting
-        if isinstance(message, CookieReply):
-            self._consume_cookie(message, now)
-            return
+    def _check_macs(self, message: Initiation | Response, waiting: _Waiting, now: float) -> None:
+        """What is cheap and comes before any Diffie-Hellman operation; raises PacketDropped."""
         checker = self._checker
-        if checker is None or not checker.is_mac1_valid(datagram):
+        if checker is None or not checker.is_mac1_valid(waiting.datagram):
             raise PacketDropped(DropReason.BAD_MAC1)
         if not self.is_under_load(now):
             return
-        if not checker.is_mac2_valid(datagram, source, now):
-            reply = checker.create_reply(datagram, message.sender_index, source, now)
-            self._environment.outputs.append(SendDatagram(reply, source, local, None))
+        if not checker.is_mac2_valid(waiting.datagram, waiting.source, now):
+            reply = checker.create_reply(waiting.datagram, message.sender_index, waiting.source, now)
+            self._environment.outputs.append(SendDatagram(reply, waiting.source, waiting.local, None))
             raise PacketDropped(DropReason.BAD_MAC2)
-        if not self._limiter.allow(source, now):
+        if not self._limiter.allow(waiting.source, now):
             raise PacketDropped(DropReason.RATE_LIMITED)
 
     def _consume_cookie(self, reply: CookieReply, now: float) -> None:
@@ -131,12 +133,6 @@ class HandshakeReceiver:
             raise PacketDropped(DropReason.UNEXPECTED_COOKIE)
         if not peer.cookies.consume_reply(reply, now):
             raise PacketDropped(DropReason.BAD_COOKIE)
-
-    def _consume(self, waiting: _Waiting, now: float) -> None:
-        if isinstance(waiting.message, Initiation):
-            self._consume_initiation(waiting.message, waiting, now)
-        elif isinstance(waiting.message, Response):
-            self._consume_response(waiting.message, waiting, now)
 
     def _consume_initiation(self, message: Initiation, waiting: _Waiting, now: float) -> None:
         identity = self._environment.identity
