@@ -1,0 +1,91 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.secrets import preshared_keys_of, redact_conf
+
+_REPLY_KEYS = ("changed", "digest", "changes", "pending", "confirm_id", "confirm_timeout_s", "running")
+
+
+class ActionModule(AgentAction):
+    """The host's tunnel is configured so, or a configuration that waits for it is confirmed."""
+
+    ARGUMENT_SPEC: ClassVar[dict[str, Any]] = {
+        "state": {"type": "str", "choices": ["applied", "confirmed"], "default": "applied"},
+        "conf": {"type": "str", "no_log": False},
+        "toml": {"type": "str", "default": ""},
+        "preshared_keys": {"type": "dict", "no_log": True},
+        "public_key": {"type": "str", "no_log": False},
+        "preshared_peers": {"type": "list", "elements": "str", "default": []},
+        "preshared_secret_path": {"type": "path", "no_log": False},
+        "confirm_timeout_s": {"type": "int", "default": 0},
+        "confirm_id": {"type": "str"},
+    }
+    SPEC_RULES: ClassVar[dict[str, Any]] = {
+        "required_if": [("state", "applied", ["conf"])],
+        "mutually_exclusive": [("preshared_keys", "preshared_secret_path")],
+    }
+
+    def act(self) -> dict[str, Any]:
+        if self.options["state"] == "confirmed":
+            return self._confirm()
+        return self._apply()
+
+    def _apply(self) -> dict[str, Any]:
+        options = self.options
+        request: dict[str, Any] = {
+            "conf": options["conf"],
+            "toml": options["toml"],
+            "confirm_timeout_s": options["confirm_timeout_s"],
+        }
+        preshared_keys = preshared_keys_of(options)
+        if preshared_keys:
+            request["preshared_keys"] = preshared_keys
+        try:
+            reply = self.call_agent(["config", "apply"], request, check=self.is_check)
+        except AgentError as error:
+            if not (self.is_check and error.code == "not_installed"):
+                raise
+            reply = self._reply_before_installation()
+        result: dict[str, Any] = {
+            "pending": False,
+            "confirm_id": None,
+            **{k: reply[k] for k in _REPLY_KEYS if k in reply},
+        }
+        if self._task.diff and isinstance(reply.get("diff"), dict) and result["changed"]:
+            result["diff"] = self._diff(reply["diff"])
+        return result
+
+    def _confirm(self) -> dict[str, Any]:
+        confirm_id = self.options["confirm_id"]
+        if not confirm_id:
+            return {"changed": False}
+        if self.is_check:
+            return {"changed": True}
+        reply = self.call_agent(["config", "confirm"], {"confirm_id": confirm_id})
+        return {"changed": bool(reply["changed"]), "digest": reply.get("digest")}
+
+    def _diff(self, diff: dict[str, Any]) -> dict[str, str]:
+        name = f"{self.options['tunnel']}.conf, {self.options['tunnel']}.toml"
+        return {
+            "before": redact_conf(str(diff.get("before") or "")),
+            "after": redact_conf(str(diff.get("after") or "")),
+            "before_header": name,
+            "after_header": name,
+        }
+
+    def _reply_before_installation(self) -> dict[str, Any]:
+        """What check mode can say about a host that a run would install the agent on first."""
+        after = f"{self.options['conf']}\n{self.options['toml']}"
+        return {
+            "changed": True,
+            "digest": None,
+            "changes": [],
+            "running": False,
+            "diff": {"before": "", "after": after},
+        }

@@ -1,0 +1,115 @@
+#!/usr/bin/python
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module is implemented by the action plugin of the same name; this file is its documentation.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tunnel_service
+short_description: Install the agent from a bundle and run it as a service
+version_added: 0.1.0
+description:
+  - Installs the agent beside earlier releases, makes it the active one, and keeps it running.
+  - The bundle is copied only if no installed release comes from it. A daemon that runs is restarted only if the
+    active release changed.
+  - If a new release does not start, the release before is activated and started again, and the task fails.
+extends_documentation_fragment:
+  - wirefleet.wireguard.attributes
+  - wirefleet.wireguard.agent
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Shows the active release and whether the agent runs.
+options:
+  state:
+    description:
+      - V(present) installs and activates; the daemon is only restarted if it runs another release.
+      - V(started), V(stopped) and V(restarted) install, activate, and bring the daemon to this state.
+      - V(absent) stops the daemon and removes the service and all releases. Keys and configurations stay unless
+        O(purge=true).
+    type: str
+    choices: [present, started, stopped, restarted, absent]
+    default: started
+  backend:
+    description:
+      - V(systemd) writes and enables a unit for the tunnel. It needs O(root=/).
+      - V(process) lets the agent put itself into the background. Nothing starts it after a reboot; meant for labs and
+        containers.
+      - V(auto) is V(systemd) on hosts that systemd has started, if O(root=/), else V(process).
+    type: str
+    choices: [auto, systemd, process]
+    default: auto
+  bundle:
+    description:
+      - Bundle on the controller, as the role P(wirefleet.wireguard.bundle#role) makes it.
+      - Required for the first installation. Without it the installed release stays.
+    type: path
+  python:
+    description: Python 3.11 or later on the host, with which a release is installed.
+    type: str
+    default: python3
+  purge:
+    description:
+      - With O(state=absent), remove keys, configurations and logs as well.
+      - The keys are gone for good then, and the host gets a new identity when it is installed again.
+    type: bool
+    default: false
+notes:
+  - Windows is not supported yet.
+author:
+  - WireFleet (@wirefleet)
+"""
+
+EXAMPLES = r"""
+- name: The agent is installed and running
+  wirefleet.wireguard.tunnel_service:
+    tunnel: wf0
+    bundle: "{{ wirefleet_bundle.path }}"
+
+- name: Nothing of the agent is left
+  wirefleet.wireguard.tunnel_service:
+    tunnel: wf0
+    state: absent
+    purge: true
+"""
+
+RETURN = r"""
+backend:
+  description: Backend that was used.
+  returned: success
+  type: str
+release:
+  description: Active release after the task; null if there is none.
+  returned: success
+  type: str
+previous_release:
+  description: Active release before the task; null if there was none.
+  returned: success
+  type: str
+running:
+  description: Whether the agent runs after the task.
+  returned: success
+  type: bool
+error:
+  description: What the agent or the action could not do.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description: Kind of the error, such as V(not_installed), V(invalid_config), V(not_reachable) or V(refused).
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    path:
+      description: The file, key or command which it is about.
+      type: str
+    hint:
+      description: What to do.
+      type: str
+"""

@@ -1,0 +1,169 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ways to keep the agent running on a host: as a process of its own, or under systemd."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError, agent_command
+
+UNIT_DIRECTORY = "/etc/systemd/system"
+START_ATTEMPTS = 20
+START_INTERVAL_S = 0.5
+
+# The directories hold keys and configurations. /proc/sys stays writable, because a hub switches forwarding on.
+_UNIT = """\
+# Written by wirefleet.wireguard.tunnel_service
+[Unit]
+Description=WireFleet tunnel {tunnel}
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=simple
+ExecStart={command} --root / --tunnel {tunnel} run
+Restart=on-failure
+RestartSec=2
+ConfigurationDirectory=wirefleet
+ConfigurationDirectoryMode=0700
+StateDirectory=wirefleet
+StateDirectoryMode=0700
+LogsDirectory=wirefleet
+LogsDirectoryMode=0700
+RuntimeDirectory=wirefleet wireguard
+RuntimeDirectoryPreserve=yes
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE
+DeviceAllow=/dev/net/tun rw
+DevicePolicy=closed
+LockPersonality=true
+NoNewPrivileges=true
+PrivateTmp=true
+ProtectHome=true
+ProtectSystem=true
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=true
+RestrictSUIDSGID=true
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+class HostCalls(Protocol):
+    """What a backend needs of an action: the agent's verbs and modules on the host."""
+
+    @property
+    def is_check(self) -> bool:
+        """Whether nothing may change."""
+
+    def call_agent(self, verb: Sequence[str]) -> dict[str, Any]:
+        """Run one verb of the agent; raises AgentError."""
+
+    def run_module(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a module on the host, in the check mode of the task."""
+
+    def write_file(self, path: str, text: str, mode: str) -> dict[str, Any]:
+        """Give a file on the host this text, in the check mode of the task."""
+
+
+class ServiceBackend(Protocol):
+    """One way to keep the agent of a tunnel running. Every method returns whether it changed anything."""
+
+    name: str
+
+    def define(self) -> bool:
+        """Make the service known to the host; it starts with the host from now on."""
+
+    def start(self) -> bool:
+        """Start the agent and wait until it answers. Raises AgentError if it does not."""
+
+    def stop(self) -> bool:
+        """Stop the agent and wait until it is gone."""
+
+    def remove(self) -> bool:
+        """Forget the service; it has been stopped."""
+
+
+class ProcessBackend:
+    """The agent puts itself into the background; nothing starts it after a reboot."""
+
+    name = "process"
+
+    def __init__(self, host: HostCalls) -> None:
+        self._host = host
+
+    def define(self) -> bool:
+        return False
+
+    def start(self) -> bool:
+        return bool(self._host.call_agent(["daemon", "start", "--wait"])["changed"])
+
+    def stop(self) -> bool:
+        return bool(self._host.call_agent(["daemon", "stop"])["changed"])
+
+    def remove(self) -> bool:
+        return False
+
+
+class SystemdBackend:
+    """A systemd unit per tunnel, enabled, with the capabilities that a tunnel needs and no others."""
+
+    name = "systemd"
+
+    def __init__(self, host: HostCalls, tunnel: str) -> None:
+        self._host = host
+        self._tunnel = tunnel
+        self.unit = f"wirefleet-{tunnel}.service"
+        self.path = f"{UNIT_DIRECTORY}/{self.unit}"
+
+    def define(self) -> bool:
+        text = _UNIT.format(command=agent_command("/", is_windows=False), tunnel=self._tunnel)
+        is_written = _changed(self._host.write_file(self.path, text, "0644"), "write the unit")
+        if is_written and self._host.is_check:
+            return True  # systemd does not know the unit yet
+        is_enabled = self._systemctl(enabled=True, daemon_reload=is_written)
+        return is_written or is_enabled
+
+    def start(self) -> bool:
+        is_started = self._systemctl(state="started")
+        for attempt in range(START_ATTEMPTS):
+            if self._host.call_agent(["status"])["running"]:
+                return is_started
+            if attempt + 1 < START_ATTEMPTS:
+                time.sleep(START_INTERVAL_S)
+        raise AgentError(
+            f"{self.unit} was started, but its agent does not answer",
+            code="not_reachable",
+            path=self.unit,
+            hint=f"journalctl --unit {self.unit}",
+        )
+
+    def stop(self) -> bool:
+        return self._systemctl(state="stopped", is_missing_fine=True)
+
+    def remove(self) -> bool:
+        is_disabled = self._systemctl(enabled=False, is_missing_fine=True)
+        is_removed = _changed(
+            self._host.run_module("ansible.builtin.file", {"path": self.path, "state": "absent"}), "remove the unit"
+        )
+        if is_removed:
+            _changed(
+                self._host.run_module("ansible.builtin.systemd_service", {"daemon_reload": True}), "reload systemd"
+            )
+        return is_disabled or is_removed
+
+    def _systemctl(self, *, is_missing_fine: bool = False, **arguments: Any) -> bool:
+        raw = self._host.run_module("ansible.builtin.systemd_service", {"name": self.unit, **arguments})
+        if is_missing_fine and raw.get("failed") and "Could not find the requested service" in str(raw.get("msg")):
+            return False
+        return _changed(raw, f"control {self.unit}")
+
+
+def _changed(raw: Mapping[str, Any], purpose: str) -> bool:
+    if raw.get("failed"):
+        raise AgentError(f"cannot {purpose}: {raw.get('msg')}", code="service", hint="see journalctl on the host")
+    return bool(raw.get("changed"))
