@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 from ..config import HostPort, LogLevel, Prefix
 from ..config import changes as c
-from ..core.device import Device
-from ..core.peer import Peer
+from ..core import Device, Peer
 from ..errors import DriverError
 from .checks import check_changes
 from .host_steps import HostSettings, Journal, SocketSettings

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..config import changes as c
+from ..core import Device
 from ..core.constants import MAX_PEERS
-from ..core.device import Device
 from ..crypto import public_key_of
 from ..errors import RefusedError
 from ..keys import PrivateKey, PublicKey

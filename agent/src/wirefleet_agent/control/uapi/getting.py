@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.device import Device
-from ...core.peer import Peer
+from ...core import Device, Peer
 from ..host_steps import SocketSettings
 
 _NO_PRESHARED_KEY = "0" * 64

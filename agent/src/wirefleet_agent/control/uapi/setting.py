@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from ...config import Prefix, ValueProblem, parse_prefix
 from ...config import changes as c
-from ...core.device import Device
+from ...core import Device
 from ...keys import PresharedKey, PrivateKey, PublicKey
 from ...wire import Endpoint
 from ..checks import PeersAfter

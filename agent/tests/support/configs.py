@@ -1,0 +1,157 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""Keys, texts and hypothesis strategies for configurations."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import string
+
+from hypothesis import strategies as st
+from wirefleet_agent.config import (
+    AgentOptions,
+    HostPort,
+    InterfaceConfig,
+    PeerConfig,
+    TunnelConfig,
+    parse,
+)
+from wirefleet_agent.config.values import is_domain_name
+from wirefleet_agent.keys import PresharedKey, PrivateKey, PublicKey
+
+
+def raw_key(name: str) -> bytes:
+    """32 bytes that are the same in every run."""
+    return hashlib.sha256(name.encode()).digest()
+
+
+def public_key(name: str) -> PublicKey:
+    return PublicKey(raw_key(f"public {name}"))
+
+
+def private_key(name: str) -> PrivateKey:
+    return PrivateKey(raw_key(f"private {name}"))
+
+
+def preshared_key(name: str) -> PresharedKey:
+    return PresharedKey(raw_key(f"preshared {name}"))
+
+
+def prefixes(*texts: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+def peer(name: str, /, *allowed_ips: str, **settings: object) -> PeerConfig:
+    return PeerConfig(public_key(name), allowed_ips=prefixes(*allowed_ips), **settings)  # type: ignore[arg-type]
+
+
+def interface(*addresses: str, **settings: object) -> InterfaceConfig:
+    found = tuple(ipaddress.ip_interface(address) for address in addresses)
+    return InterfaceConfig(addresses=found, **settings)  # type: ignore[arg-type]
+
+
+def tunnel(*peers: PeerConfig, on: InterfaceConfig | None = None, **options: object) -> TunnelConfig:
+    made = AgentOptions(**options)  # type: ignore[arg-type]
+    return TunnelConfig("wf0", on or interface("10.86.0.1/24"), peers, made)
+
+
+SECRETS = (private_key("hub").reveal_base64(), preshared_key("spoke").reveal_base64())
+FULL_CONF = f"""\
+# the whole vocabulary
+[Interface]
+PrivateKey = {SECRETS[0]}
+ListenPort = 51820
+FwMark = 0xca6c
+Address = 10.86.0.1/24, fd86::1/64
+Address = 10.87.0.1/32   # a second line adds
+DNS = 10.86.0.53, fd86::53, example.net
+MTU = 1400
+Table = 1234
+
+[Peer]
+PublicKey = {public_key("spoke")}
+PresharedKey = {SECRETS[1]}
+Endpoint = [2001:db8::2]:51820
+AllowedIPs = 10.86.0.2/32, fd86::2/128
+AllowedIPs = 192.168.7.9/24
+PersistentKeepalive = 25
+
+[Peer]
+PublicKey = {public_key("hub-2")}
+Endpoint = hub-2.example.net:51821
+"""
+FULL_TOML = f"""\
+schema = 1
+[host]
+name = "hub-1"
+role = "hub"
+forwarding = true
+[logging]
+level = "debug"
+[peers]
+"{public_key("spoke")}" = "spoke-1"
+"""
+
+
+def full_config() -> TunnelConfig:
+    return parse(FULL_CONF, FULL_TOML, name="wf0")
+
+
+_keys = st.binary(min_size=32, max_size=32).filter(any)
+_ports = st.integers(1, 65535)
+_networks = st.one_of(
+    st.builds(lambda a, n: ipaddress.IPv4Network((a, n), strict=False), st.integers(0, 2**32 - 1), st.integers(0, 32)),
+    st.builds(
+        lambda a, n: ipaddress.IPv6Network((a, n), strict=False), st.integers(0, 2**128 - 1), st.integers(0, 128)
+    ),
+)
+_labels = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=12)
+_names = (
+    st.lists(_labels, min_size=1, max_size=3)
+    .map(".".join)
+    .filter(lambda name: is_domain_name(name) and not all(c in "0123456789." for c in name))
+)
+_hosts = st.one_of(_names, st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str))
+_interfaces = st.one_of(
+    st.builds(lambda a, n: ipaddress.IPv4Interface((a, n)), st.integers(0, 2**32 - 1), st.integers(0, 32)),
+    st.builds(lambda a, n: ipaddress.IPv6Interface((a, n)), st.integers(0, 2**128 - 1), st.integers(0, 128)),
+)
+_printable = st.text(min_size=1, max_size=30).filter(str.isprintable)
+
+
+@st.composite
+def tunnel_configs(draw: st.DrawFn) -> TunnelConfig:
+    """Any valid configuration."""
+    on = InterfaceConfig(
+        private_key=draw(st.none() | _keys.map(PrivateKey)),
+        listen_port=draw(st.just(0) | _ports),
+        fwmark=draw(st.integers(0, 2**32 - 1)),
+        addresses=tuple(draw(st.lists(_interfaces, max_size=3, unique=True))),
+        mtu_bytes=draw(st.integers(1280, 65535)),
+        table=draw(st.sampled_from(["auto", "off"]) | st.integers(1, 2**32 - 1)),
+        dns_servers=tuple(draw(st.lists(st.ip_addresses().map(str), max_size=2, unique=True))),
+        dns_search=tuple(draw(st.lists(_names, max_size=2, unique=True))),
+    )
+    free = draw(st.lists(_networks, max_size=12, unique=True))
+    peers = []
+    for raw in draw(st.lists(_keys, max_size=4, unique=True)):
+        count = draw(st.integers(0, len(free)))
+        mine, free = free[:count], free[count:]
+        peers.append(
+            PeerConfig(
+                PublicKey(raw),
+                preshared_key=draw(st.none() | _keys.map(PresharedKey)),
+                endpoint=draw(st.none() | st.builds(HostPort, _hosts, _ports)),
+                allowed_ips=tuple(mine),
+                persistent_keepalive_s=draw(st.integers(0, 65535)),
+                name=draw(st.none() | _printable),
+            )
+        )
+    options = AgentOptions(
+        is_forwarding=draw(st.booleans()),
+        log_level=draw(st.sampled_from(["debug", "info", "warning", "error"])),
+        host=draw(st.none() | _printable),
+        role=draw(st.sampled_from([None, "hub", "spoke"])),
+    )
+    return TunnelConfig("wf0", on, tuple(peers), options)
