@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""Moves packets: TUN -> dataplane -> UDP and back, and the core's outputs and deadlines.
+
+Work per turn of the loop is bounded, so that timers, control requests and the other direction get their turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..core import DeliverPacket, Device, HandshakeCompleted, HandshakeGaveUp, SendDatagram
+from ..dataplane import Inbound, Outbound, outbound_batches
+from ..drivers.interfaces import TunDriver, UdpDriver
+from ..drops import DropReason
+from ..wire.batch import Batch
+from .loop import Handle, Loop
+
+BATCH_PACKETS = 64
+BATCHES_PER_TURN = 4
+_MAX_DATAGRAM_BYTES = 65536
+_OUTPUT_BATCH = 16
+
+HandshakeEvent = HandshakeCompleted | HandshakeGaveUp
+
+
+class Pump:
+    """Owns the buffers of one tunnel. The tunnel registers the descriptors and calls in."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        device: Device,
+        tun: TunDriver,
+        udp: UdpDriver,
+        on_event: Callable[[HandshakeEvent], None],
+    ) -> None:
+        self._loop = loop
+        self._device = device
+        self._tun = tun
+        self._udp = udp
+        self._on_event = on_event
+        self._outbound = Outbound(device)
+        self._inbound = Inbound(device)
+        self._received = Batch(BATCH_PACKETS, _MAX_DATAGRAM_BYTES)
+        self._outputs = Batch(_OUTPUT_BATCH, 2 * _MAX_DATAGRAM_BYTES)
+        self._timer: Handle | None = None
+        self.set_mtu(tun.mtu_bytes)
+
+    def set_mtu(self, mtu_bytes: int) -> None:
+        """Make buffers for packets of this size and pad up to it."""
+        self._device.mtu_bytes = mtu_bytes
+        self._packets, self._datagrams = outbound_batches(BATCH_PACKETS, mtu_bytes)
+
+    def read_tun(self) -> None:
+        """Packets of the host. Raises DriverError when the interface is gone."""
+        now = self._loop.now()
+        for _ in range(BATCHES_PER_TURN):
+            count = self._tun.read_batch(self._packets)
+            if not count:
+                break
+            sealed = self._outbound.process(self._packets, self._datagrams, now)
+            self._drain_outputs()
+            if sealed:
+                self._count_unsent(sealed - self._udp.send_batch(self._datagrams))
+            if count < BATCH_PACKETS:
+                break
+        self._schedule()
+
+    def read_udp(self, fileno: int) -> None:
+        """Datagrams of the underlay."""
+        now = self._loop.now()
+        for _ in range(BATCHES_PER_TURN):
+            count = self._udp.receive_batch(fileno, self._received)
+            if not count:
+                break
+            packets = self._inbound.process(self._received, now)
+            if packets:
+                self._deliver(packets)
+            self._drain_outputs()
+            if count < BATCH_PACKETS:
+                break
+        self._schedule()
+
+    def flush(self) -> None:
+        """Send and deliver what the core has, and wait for its next deadline."""
+        self._drain_outputs()
+        self._schedule()
+
+    def stop(self) -> None:
+        """No timer fires any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _advance(self) -> None:
+        self._timer = None
+        self._device.advance(self._loop.now())
+        self.flush()
+
+    def _schedule(self) -> None:
+        """An earlier wake-up stays: the core takes it as a question that it answers with nothing to do."""
+        deadline = self._device.next_deadline()
+        if deadline is None or (self._timer is not None and self._timer.when <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._advance)
+
+    def _drain_outputs(self) -> None:
+        batch = self._outputs
+        for output in self._device.poll():
+            if isinstance(output, SendDatagram):
+                batch.append(output.datagram, output.endpoint, output.local)
+                if batch.count == batch.capacity:
+                    self._send_outputs()
+            elif isinstance(output, DeliverPacket):
+                self._deliver((output.packet,))
+            else:
+                self._on_event(output)
+        if batch.count:
+            self._send_outputs()
+
+    def _send_outputs(self) -> None:
+        self._count_unsent(self._outputs.count - self._udp.send_batch(self._outputs))
+        self._outputs.clear()
+
+    def _deliver(self, packets: list[memoryview] | tuple[bytes, ...]) -> None:
+        lost = len(packets) - self._tun.write_packets(packets)
+        if lost:
+            self._device.drops[DropReason.TUN_WRITE_FAILED] += lost
+
+    def _count_unsent(self, lost: int) -> None:
+        if lost:
+            self._device.drops[DropReason.UDP_SEND_FAILED] += lost
