@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -84,6 +85,19 @@ class FileLock:
         finally:
             os.close(descriptor)
         return None
+
+    def is_open_in(self, pid: int) -> bool:
+        """Whether that process has the lock's file open: proof that the number in the file is not a stale one."""
+        try:
+            ours = self.path.stat()
+            descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+        except OSError:
+            return False
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(descriptor.stat(), ours):
+                    return True
+        return False
 
     def __enter__(self) -> Self:
         if not self.is_held:

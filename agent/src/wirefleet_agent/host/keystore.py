@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from ..crypto import public_key_of
 from ..errors import RefusedError
 from ..keys import KEY_BYTES, PrivateKey, PublicKey
 from .paths import Paths
@@ -41,11 +42,6 @@ class KeyReport:
     tunnel: str
     public_key: PublicKey | None
     identity: Identity | None
-
-
-def public_key_of(key: PrivateKey) -> PublicKey:
-    """RFC 7748 section 5: the scalar multiplication clamps."""
-    return PublicKey(X25519PrivateKey.from_private_bytes(key.reveal_bytes()).public_key().public_bytes_raw())
 
 
 class KeyStore:

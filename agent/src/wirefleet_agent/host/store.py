@@ -147,10 +147,10 @@ class ConfigStore:
         journal = self._journal()
         return self._settle(confirm_timeout_s, had_conf=journal is not None and journal.had_conf)
 
-    def confirm(self, confirm_id: str) -> bool:
+    def confirm(self, confirm_id: str, *, check: bool = False) -> bool:
         """The present configuration stays. False if nothing is pending and ``confirm_id`` was the last one confirmed.
 
-        Raises RefusedError for a wrong id, and for the right one after the deadline.
+        check: answer only. Raises RefusedError for a wrong id, and for the right one after the deadline.
         """
         pending = self.pending()
         if pending is None:
@@ -161,8 +161,9 @@ class ConfigStore:
             raise RefusedError("this is not the id of the pending configuration", path="confirm_id")
         if pending.remaining_s <= 0:
             raise RefusedError("too late: the configuration is being reverted", path="confirm_id")
-        write_private(self._paths.pending_dir / "confirmed", _fingerprint(confirm_id))
-        self._remove_journal()
+        if not check:
+            write_private(self._paths.pending_dir / "confirmed", _fingerprint(confirm_id))
+            self._remove_journal()
         return True
 
     def revert(self) -> ConfigFiles:

@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""``wirefleet-agent``: words in, one answer out. The contract is in tests/contract/agent_cli of the repository.
+
+Exit codes: 0 done, 2 wrong call, 3 invalid configuration, 4 not reachable or not in time, 5 refused, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, NoReturn, TextIO
+
+from .. import __version__
+from ..errors import InternalError, UsageError, WireFleetError
+from .call import Answer, Call, VerbTable
+from .control_protocol import Json
+from .paths import Paths
+from .verbs import config, daemon, graph, key, release, status
+
+_DESCRIPTION = "The tunnel service of a WireFleet host: a WireGuard implementation and its configuration."
+_EPILOG = """exit codes:
+  0 done, 2 wrong call, 3 invalid configuration, 4 not reachable or not in time, 5 refused, 1 anything else
+
+examples:
+  wirefleet-agent --tunnel wf0 key ensure
+  wirefleet-agent --tunnel wf0 config apply --conf wf0.conf --toml wf0.toml
+  wirefleet-agent --tunnel wf0 daemon start --wait
+  wirefleet-agent status
+
+`wirefleet-agent VERB --help` tells more. With --json: one JSON document on stdout, and requests on stdin.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. Returns its exit code; a traceback is shown for our own mistakes only, if WIREFLEET_DEBUG is set."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    is_json = "--json" in words
+    try:
+        try:
+            return _run(words, sys.stdin.buffer, sys.stdout)
+        except WireFleetError as error:
+            return _report(error, is_json=is_json)
+        except KeyboardInterrupt:
+            return 130
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001  # main: whatever is left becomes one line and an exit code
+            return _report_mistake(error, is_json=is_json)
+    except BrokenPipeError:
+        # Whoever read our output has gone: there is nobody left to tell.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(words: list[str], stdin: BinaryIO, stdout: TextIO) -> int:
+    arguments = _parser().parse_args(words)
+    root = Path(arguments.root or os.environ.get("WIREFLEET_ROOT") or "/")
+    if not root.is_absolute():
+        root = Path.cwd() / root
+    call = Call(Paths(root), arguments.tunnel, bool(arguments.check), stdin, arguments)
+    answer: Answer = arguments.verb(call)
+    if arguments.json:
+        document = answer.reply if answer.error is None else {**_error_document(answer.error), **answer.reply}
+        print(json.dumps(document), file=stdout, flush=True)
+    else:
+        print(answer.text, file=stdout, flush=True)
+        if answer.error is not None:
+            print(f"wirefleet-agent: {answer.error}", file=sys.stderr)
+    return 0 if answer.error is None else answer.error.exit_code
+
+
+def _report(error: WireFleetError, *, is_json: bool) -> int:
+    if is_json:
+        print(json.dumps(_error_document(error)), flush=True)
+    else:
+        print(f"wirefleet-agent: {error}", file=sys.stderr)
+    if isinstance(error, InternalError) and os.environ.get("WIREFLEET_DEBUG"):
+        traceback.print_exception(error)
+    return error.exit_code
+
+
+def _report_mistake(error: Exception, *, is_json: bool) -> int:
+    """An exception that nobody expected. Its message may hold anything, so only its kind is shown."""
+    if os.environ.get("WIREFLEET_DEBUG"):
+        traceback.print_exception(error)
+    mistake = InternalError(
+        f"a mistake of ours: {type(error).__name__}", hint="set WIREFLEET_DEBUG=1 for the traceback, and report it"
+    )
+    return _report(mistake, is_json=is_json)
+
+
+def _error_document(error: WireFleetError) -> Json:
+    fields: Json = dict(error.as_dict())
+    each = getattr(error, "errors", ())  # config.ConfigErrors, without importing the parser for every verb
+    if each:
+        fields["errors"] = [one.as_dict() for one in each]
+    return {"error": fields}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = _Parser(
+        prog="wirefleet-agent",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wirefleet-agent {__version__}")
+    _add_common(parser, is_top=True)
+    common: argparse.ArgumentParser = _Parser(add_help=False)
+    _add_common(common, is_top=False)
+    verbs = VerbTable(parser.add_subparsers(dest="verb_name", metavar="VERB", required=True), common)
+    for module in (key, config, status, daemon, release, graph):
+        module.register(verbs)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
+    """The same options before and after the verb; after it they have no default, or they would undo those before it."""
+
+    def default(value: object) -> object:
+        return value if is_top else argparse.SUPPRESS
+
+    parser.add_argument(
+        "--root", metavar="DIR", default=default(None), help="where etc, var, run and opt lie (or $WIREFLEET_ROOT)"
+    )
+    parser.add_argument("--tunnel", metavar="NAME", default=default(None), help="default: the only one configured")
+    parser.add_argument("--json", action="store_true", default=default(False), help="one JSON document on stdout")
+    parser.add_argument("--check", action="store_true", default=default(False), help="change nothing, tell what would")

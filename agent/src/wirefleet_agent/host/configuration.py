@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""``config check|apply|confirm|show`` for one tunnel, with a live tunnel behind it or without one.
+
+The order of an apply: validate everything; stage both files; change the live tunnel (all or nothing); put the files
+in place; wait for the confirmation. A failure at any step leaves files and tunnel as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..config import TunnelConfig, parse, plan_changes, redact_conf, with_secrets
+from ..config.changes import Change
+from ..crypto import public_key_of
+from ..errors import ConfigError, DriverError, RefusedError, WireFleetError
+from ..keys import PublicKey
+from .conf_text import with_preshared_keys
+from .control_protocol import Json
+from .keystore import KeyStore
+from .paths import TunnelPaths
+from .requests import ConfigRequest, ConfirmRequest
+from .store import ConfigFiles, ConfigStore, Pending
+
+SwitchTo = Callable[[TunnelConfig | None], None]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A valid request beside what is stored. changed: the texts differ (perhaps only in a comment)."""
+
+    files: ConfigFiles
+    config: TunnelConfig
+    changed: bool
+    changes: tuple[Change, ...]
+    before: ConfigFiles
+
+
+class Configuration:
+    """The configuration of one tunnel on disk. ``switch_to`` changes the live tunnel; None where there is none."""
+
+    def __init__(self, paths: TunnelPaths, store: ConfigStore, keys: KeyStore) -> None:
+        self._paths = paths
+        self._store = store
+        self._keys = keys
+        self.switch_to: SwitchTo | None = None
+
+    def check(self, request: ConfigRequest) -> Json:
+        """What ``apply`` would do. Changes nothing."""
+        return self._described(self._propose(request))
+
+    def apply(self, request: ConfigRequest) -> Json:
+        """Make it the tunnel's configuration. Raises ConfigError, RefusedError, DriverError; then all is as before."""
+        proposal = self._propose(request)
+        self._require_private_key(proposal.config)
+        was_pending = self._store.pending()
+        if proposal.changed:
+            pending = self._replace(proposal, request.confirm_timeout_s)
+        else:
+            if self.switch_to is not None:
+                self.switch_to(proposal.config)
+            pending = self._store.rearm(request.confirm_timeout_s) if was_pending else None
+        return self._described(proposal) | {
+            "pending": pending is not None,
+            "confirm_id": pending.confirm_id if pending else None,
+            "confirm_timeout_s": request.confirm_timeout_s,
+        }
+
+    def confirm(self, request: ConfirmRequest, *, check: bool = False) -> Json:
+        """The pending configuration stays. check: only say whether it would. Raises RefusedError."""
+        changed = self._store.confirm(request.confirm_id, check=check)
+        return {"changed": changed, "digest": self._store.current().digest}
+
+    def show(self) -> Json:
+        files, pending = self._store.current(), self._store.pending()
+        return {
+            "digest": files.digest,
+            "conf": redact_conf(files.conf or ""),
+            "toml": files.toml,
+            "pending": pending is not None,
+            "confirm_deadline_s": round(pending.remaining_s, 3) if pending else None,
+        }
+
+    def recover(self) -> str | None:
+        """See ``ConfigStore.recover``."""
+        return self._store.recover()
+
+    def discard_pending(self) -> None:
+        """Put the confirmed files back; the caller brings the live tunnel after them."""
+        self._store.revert()
+
+    def pending(self) -> Pending | None:
+        return self._store.pending()
+
+    def digest(self) -> str | None:
+        return self._store.current().digest
+
+    def stored(self) -> TunnelConfig | None:
+        """The configuration on disk, whole; None if the tunnel is not configured. Raises ConfigError, RefusedError."""
+        files = self._store.current()
+        if files.conf is None:
+            return None
+        config = self._parsed(files)
+        self._require_private_key(config)
+        return config
+
+    def _replace(self, proposal: Proposal, confirm_timeout_s: int) -> Pending | None:
+        staged = self._store.stage(proposal.files)
+        if self.switch_to is None:
+            return self._store.commit(staged, confirm_timeout_s)
+        try:
+            self.switch_to(proposal.config)
+        except WireFleetError:
+            staged.discard()
+            raise
+        try:
+            return self._store.commit(staged, confirm_timeout_s)
+        except DriverError:
+            self.switch_to(self.stored())
+            raise
+
+    def _propose(self, request: ConfigRequest) -> Proposal:
+        name = self._paths.name
+        bare = parse(request.conf, request.toml, name=name, own_public_key=self._own_public_key())
+        with_secrets(bare, preshared_keys=request.preshared_keys)
+        files = ConfigFiles(with_preshared_keys(request.conf, request.preshared_keys), request.toml)
+        config = self._parsed(files)
+        before = self._store.current()
+        old = self._parsed_or_none(before)
+        return Proposal(files, config, files.digest != before.digest, plan_changes(old, config), before)
+
+    def _parsed(self, files: ConfigFiles) -> TunnelConfig:
+        config = parse(files.conf or "", files.toml, name=self._paths.name)
+        return with_secrets(config, private_key=self._keys.private_key(self._paths.name))
+
+    def _parsed_or_none(self, files: ConfigFiles) -> TunnelConfig | None:
+        """None also for stored files that became invalid: a valid request must be able to replace them."""
+        try:
+            return None if files.conf is None else self._parsed(files)
+        except ConfigError:
+            return None
+
+    def _own_public_key(self) -> PublicKey | None:
+        key = self._keys.private_key(self._paths.name)
+        return None if key is None else public_key_of(key)
+
+    def _require_private_key(self, config: TunnelConfig) -> None:
+        if config.interface.private_key is None:
+            raise RefusedError(
+                "this tunnel has no private key",
+                path=str(self._paths.private_key),
+                hint=f"wirefleet-agent --tunnel {self._paths.name} key ensure",
+            )
+
+    def _described(self, proposal: Proposal) -> Json:
+        return {
+            "valid": True,
+            "changed": proposal.changed,
+            "digest": proposal.files.digest,
+            "changes": [{"op": change.op, "target": change.target} for change in proposal.changes],
+            "diff": {"before": self._readable(proposal.before), "after": self._readable(proposal.files)},
+        }
+
+    def _readable(self, files: ConfigFiles) -> str:
+        """Both files as one text without secrets; empty if the tunnel is not configured."""
+        if files.conf is None:
+            return ""
+        return "\n".join(
+            f"# {path.name}\n{text.rstrip()}\n"
+            for path, text in ((self._paths.conf, redact_conf(files.conf)), (self._paths.toml, files.toml))
+        )

@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""The daemon's one running tunnel: made, changed and taken down, always to match a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ..config import HostPort, PeerConfig, TunnelConfig, numeric_endpoint, plan_changes
+from ..config.changes import SetEndpoint
+from ..control import Applied, Applier
+from ..core import Device
+from ..engine import Loop, Resolver, Tunnel
+from ..errors import WireFleetError
+from ..keys import PublicKey
+from ..observe import Logger
+from ..wire.endpoint import Endpoint
+
+
+@dataclass(frozen=True)
+class InterfaceSpec:
+    """What must be known before the interface exists. name: the tunnel's."""
+
+    name: str
+    mtu_bytes: int
+
+
+@dataclass(frozen=True)
+class OpenTunnel:
+    """A tunnel that exists. close: takes the interface and its UAPI socket down; idempotent."""
+
+    tunnel: Tunnel
+    applier: Applier
+    close: Callable[[], None]
+
+
+class TunnelOpener(Protocol):
+    def __call__(self, spec: InterfaceSpec) -> OpenTunnel:
+        """Make the interface and its sockets, and start it. Raises DriverError; nothing is left then."""
+
+
+class LiveTunnel:
+    """Owns at most one open tunnel. Peers that a change does not concern keep their sessions."""
+
+    def __init__(self, open_tunnel: TunnelOpener, resolver: Resolver, loop: Loop, logger: Logger) -> None:
+        self._open_tunnel = open_tunnel
+        self._resolver = resolver
+        self._loop = loop
+        self._logger = logger
+        self._open: OpenTunnel | None = None
+        self.config: TunnelConfig | None = None
+        self.on_removed: Callable[[], None] = lambda: None
+
+    @property
+    def tunnel(self) -> Tunnel | None:
+        """For reports; None while there is no interface."""
+        return self._open.tunnel if self._open else None
+
+    def switch_to(self, new: TunnelConfig | None) -> None:
+        """Make the tunnel what ``new`` says; None takes it down. On RefusedError and DriverError it is as before.
+
+        What ``wg set`` changed meanwhile is put right as well, except endpoints: those roam.
+        """
+        if new is None:
+            self.close()
+        elif self._open is None:
+            self._start(new)
+        else:
+            self._change(self._open, new)
+
+    def close(self) -> None:
+        """Routes, addresses and rules first, then the interface. Idempotent; an error is logged, the rest goes on."""
+        opened, config = self._open, self.config
+        self._open = self.config = None
+        self._resolver.clear()
+        if opened is None:
+            return
+        opened.tunnel.on_removed = lambda: None
+        for change in plan_changes(_as_it_is(config, opened.tunnel.device), None):
+            # One by one: a step that fails must not bring the others back.
+            try:
+                opened.applier.apply((change,), self._loop.now())
+            except WireFleetError as error:
+                self._logger.warning("cleanup_step_failed", op=change.op, target=change.target, error=str(error))
+        opened.close()
+        self._logger.info("tunnel_closed", name=opened.tunnel.name)
+
+    def _start(self, new: TunnelConfig) -> None:
+        opened = self._open_tunnel(InterfaceSpec(new.name, new.interface.mtu_bytes))
+        try:
+            applied = opened.applier.apply(plan_changes(None, new), self._loop.now())
+        except WireFleetError:
+            opened.close()
+            raise
+        self._open, self.config = opened, new
+        opened.tunnel.on_removed = self._removed
+        self._settle(opened, applied, new)
+        self._logger.info("tunnel_opened", name=new.name, peers=len(new.peers))
+
+    def _change(self, opened: OpenTunnel, new: TunnelConfig) -> None:
+        old = _as_it_is(self.config, opened.tunnel.device)
+        applied = opened.applier.apply(plan_changes(old, new), self._loop.now())
+        self.config = new
+        self._settle(opened, applied, new)
+        if applied.changes:
+            self._logger.info("tunnel_changed", name=new.name, changes=[change.op for change in applied.changes])
+
+    def _settle(self, opened: OpenTunnel, applied: Applied, new: TunnelConfig) -> None:
+        """Send what the changes made the device say, and keep resolving the endpoints that are names."""
+        opened.tunnel.flush()
+        names = {
+            peer.public_key: peer.endpoint
+            for peer in new.peers
+            if peer.endpoint is not None and isinstance(numeric_endpoint(peer.endpoint), HostPort)
+        }
+        again = {change.public_key for change in applied.unresolved}
+        self._resolver.watch(names, again, self._resolved)
+
+    def _resolved(self, public_key: PublicKey, endpoint: Endpoint) -> None:
+        if self._open is None or public_key not in self._open.tunnel.device.peers:
+            return
+        self._open.applier.apply((SetEndpoint(public_key, endpoint),), self._loop.now())
+        self._open.tunnel.flush()
+        self._logger.info("endpoint_resolved", peer=str(public_key), endpoint=str(endpoint))
+
+    def _removed(self) -> None:
+        """Somebody deleted the interface: there is nothing left to clean up but our own side of it."""
+        self._logger.warning("interface_removed", name=self._open.tunnel.name if self._open else None)
+        if self._open is not None:
+            self._open.close()
+        self._open = self.config = None
+        self._resolver.clear()
+        self.on_removed()
+
+
+def _as_it_is(config: TunnelConfig | None, device: Device) -> TunnelConfig | None:
+    """``config`` with the peers and keys that the device really has."""
+    if config is None:
+        return None
+    configured = {peer.public_key: peer for peer in config.peers}
+    peers = tuple(
+        replace(
+            configured.get(peer.public_key, PeerConfig(peer.public_key)),
+            preshared_key=peer.preshared_key,
+            allowed_ips=peer.allowed_ips,
+            persistent_keepalive_s=peer.persistent_keepalive_s,
+        )
+        for peer in device.peers.values()
+    )
+    return replace(config, interface=replace(config.interface, private_key=device.private_key), peers=peers)

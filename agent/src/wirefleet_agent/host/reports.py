@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""What ``status`` and ``health`` say: plain values, no secrets, nothing changed by looking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..config import TunnelConfig
+from ..core import Peer
+from ..engine import Tunnel
+from ..errors import DriverError
+from ..observe import drop_counts
+from .control_protocol import Json
+from .requests import HealthRequest
+
+
+def tunnel_status(tunnel: Tunnel, config: TunnelConfig | None, now: float) -> Json:
+    """The live half of ``status``. now: the loop's."""
+    device = tunnel.device
+    names = _names(config)
+    return {
+        "public_key": None if device.public_key is None else str(device.public_key),
+        "listen_port": tunnel.listen_port,
+        "interface": {
+            "name": tunnel.name,
+            "mtu_bytes": tunnel.tun.mtu_bytes,
+            "is_up": device.is_up,
+            "addresses": _addresses(tunnel),
+        },
+        "peers": [_peer_status(peer, names, now) for peer in device.peers.values()],
+        "drops": drop_counts(device.drops),
+    }
+
+
+def tunnel_health(tunnel: Tunnel | None, config: TunnelConfig | None, request: HealthRequest, now: float) -> Json:
+    """``healthy``: each wanted peer has a handshake that is young enough. A peer that is not configured is not ok."""
+    names = _names(config)
+    peers = {} if tunnel is None else {str(key): peer for key, peer in tunnel.device.peers.items()}
+    wanted = request.peers
+    if wanted is None:
+        wanted = tuple(key for key, peer in peers.items() if peer.endpoint or peer.persistent_keepalive_s)
+    rows: list[Json] = []
+    for key in wanted:
+        peer = peers.get(key)
+        age_s = None if peer is None else _handshake_age_s(peer, now)
+        is_ok = age_s is not None and age_s <= request.max_handshake_age_s
+        rows.append({"public_key": key, "name": names.get(key), "ok": is_ok, "last_handshake_age_s": age_s})
+    return {"healthy": tunnel is not None and all(row["ok"] for row in rows), "peers": rows}
+
+
+def _names(config: TunnelConfig | None) -> dict[str, str | None]:
+    return {} if config is None else {str(peer.public_key): peer.name for peer in config.peers}
+
+
+def _peer_status(peer: Peer, names: Mapping[str, str | None], now: float) -> Json:
+    return {
+        "public_key": str(peer.public_key),
+        "name": names.get(str(peer.public_key)),
+        "endpoint": None if peer.endpoint is None else str(peer.endpoint),
+        "allowed_ips": [str(prefix) for prefix in peer.allowed_ips],
+        "last_handshake_age_s": _handshake_age_s(peer, now),
+        "rx_bytes": peer.rx_bytes,
+        "tx_bytes": peer.tx_bytes,
+        "persistent_keepalive_s": peer.persistent_keepalive_s,
+    }
+
+
+def _handshake_age_s(peer: Peer, now: float) -> float | None:
+    return None if peer.last_handshake is None else round(max(0.0, now - peer.last_handshake), 3)
+
+
+def _addresses(tunnel: Tunnel) -> list[str]:
+    """Empty if the interface vanished in this moment."""
+    if tunnel.routes is None:
+        return []
+    try:
+        return sorted(map(str, tunnel.routes.addresses()))
+    except DriverError:
+        return []

@@ -1,0 +1,210 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""What a tunnel's daemon does, on any platform: answer the control socket, keep the tunnel as configured.
+
+It starts without a configuration, and with one that cannot be applied yet (port taken, key missing, interface
+busy): it says why in ``status`` and tries again, 1, 2, 4 ... 60 s apart. An unconfirmed configuration is taken back
+at its deadline, also when that passed while nothing ran.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..engine import Loop
+from ..engine.loop import Handle
+from ..errors import WireFleetError
+from ..observe import Counters, Logger
+from .configuration import Configuration
+from .control_protocol import Json
+from .control_server import ControlServer
+from .keystore import KeyStore
+from .live_tunnel import LiveTunnel
+from .paths import TunnelPaths
+from .releases import ReleaseStore
+from .replies import NOT_RUNNING, key_reply
+from .reports import tunnel_health, tunnel_status
+from .requests import ConfigRequest, ConfirmRequest, HealthRequest
+
+_FIRST_RETRY_S = 1.0
+_LAST_RETRY_S = 60.0
+
+
+class TunnelService:
+    """One tunnel's daemon, without the process around it (``service_linux``)."""
+
+    def __init__(
+        self,
+        paths: TunnelPaths,
+        configuration: Configuration,
+        keys: KeyStore,
+        releases: ReleaseStore,
+        live: LiveTunnel,
+        control: ControlServer,
+        loop: Loop,
+        counters: Counters,
+        logger: Logger,
+    ) -> None:
+        self._paths = paths
+        self._configuration = configuration
+        self._keys = keys
+        self._releases = releases
+        self._live = live
+        self._control = control
+        self._loop = loop
+        self._counters = counters
+        self._logger = logger
+        self._retry: Handle | None = None
+        self._retry_s = _FIRST_RETRY_S
+        self._confirm_timer: Handle | None = None
+        self._last_error: WireFleetError | None = None
+        configuration.switch_to = live.switch_to
+        live.on_removed = self._interface_removed
+        control.handlers.update(self._handlers())
+
+    def start(self) -> None:
+        """Serve the control socket and bring up what is configured, if it can be. Raises DriverError for the socket."""
+        reverted = self._configuration.recover()
+        if reverted is not None:
+            self._note_revert(reverted)
+        self._control.start()
+        self._logger.info("service_started", tunnel=self._paths.name, pid=os.getpid())
+        self._converge()
+        self._arm_confirm_timer()
+
+    def stop(self) -> None:
+        """Leave nothing behind: routes, addresses, interface, sockets. Idempotent."""
+        for timer in (self._retry, self._confirm_timer):
+            if timer is not None:
+                timer.cancel()
+        self._live.close()
+        self._control.stop()
+        self._logger.info("service_stopped", tunnel=self._paths.name)
+
+    def _handlers(self) -> dict[str, Callable[[Mapping[str, object]], Json]]:
+        return {
+            "ping": lambda _request: self._identity(),
+            "stop": self._stop,
+            "status": lambda _request: self.status(),
+            "health": lambda request: self._health(HealthRequest.from_json(request)),
+            "config.apply": lambda request: self._apply(ConfigRequest.from_json(request)),
+            "config.confirm": lambda request: self._confirm(ConfirmRequest.from_json(request)),
+            "config.show": lambda _request: self._configuration.show(),
+            "key.rotate": lambda _request: self._rotate(),
+        }
+
+    def status(self) -> Json:
+        tunnel = self._live.tunnel
+        pending = self._configuration.pending()
+        live = {} if tunnel is None else tunnel_status(tunnel, self._live.config, self._loop.now())
+        return {
+            "tunnel": self._paths.name,
+            **NOT_RUNNING,
+            **self._identity(),
+            "release": self._releases.running(Path(sys.prefix)),
+            **live,
+            "config_digest": self._configuration.digest(),
+            "pending": pending is not None,
+            "error": None if self._last_error is None else self._last_error.as_dict(),
+            "counters": self._counters.snapshot(),
+        }
+
+    def _identity(self) -> Json:
+        return {"running": True, "pid": os.getpid(), "is_configured": self._live.config is not None}
+
+    def _stop(self, _request: Mapping[str, object]) -> Json:
+        self._loop.call_soon(self._loop.stop)
+        return {"pid": os.getpid()}
+
+    def _health(self, request: HealthRequest) -> Json:
+        return tunnel_health(self._live.tunnel, self._live.config, request, self._loop.now())
+
+    def _apply(self, request: ConfigRequest) -> Json:
+        reply = self._configuration.apply(request)
+        self._succeeded()
+        self._arm_confirm_timer()
+        if reply["changed"]:
+            self._counters.add("config_applied")
+            self._logger.info("config_applied", digest=reply["digest"], is_pending=reply["pending"])
+        return reply | {"running": True}
+
+    def _confirm(self, request: ConfirmRequest) -> Json:
+        reply = self._configuration.confirm(request)
+        self._arm_confirm_timer()
+        if reply["changed"]:
+            self._counters.add("config_confirmed")
+            self._logger.info("config_confirmed", digest=reply["digest"])
+        return reply
+
+    def _rotate(self) -> Json:
+        """The new key is used at once; if that fails, the old one comes back."""
+        old = self._keys.private_key(self._paths.name)
+        report = self._keys.rotate(self._paths.name)
+        try:
+            if self._live.config is not None:
+                self._live.switch_to(self._configuration.stored())
+        except WireFleetError:
+            if old is not None:
+                self._keys.restore(self._paths.name, old)
+            raise
+        self._counters.add("key_rotated")
+        self._logger.info("key_rotated", public_key=str(report.public_key))
+        return key_reply(report)
+
+    # Keeping the tunnel as configured
+
+    def _converge(self) -> None:
+        """Bring the live tunnel to the stored configuration; try again later if that is not possible now."""
+        self._retry = None
+        try:
+            self._live.switch_to(self._configuration.stored())
+        except WireFleetError as error:
+            self._last_error = error
+            self._logger.error("tunnel_not_applied", error=str(error), retry_s=self._retry_s)
+            self._retry = self._loop.call_at(self._loop.now() + self._retry_s, self._converge)
+            self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
+        else:
+            self._succeeded()
+
+    def _succeeded(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        self._retry, self._retry_s, self._last_error = None, _FIRST_RETRY_S, None
+
+    def _interface_removed(self) -> None:
+        self._counters.add("interface_removed")
+        self._retry = self._loop.call_at(self._loop.now() + self._retry_s, self._converge)
+
+    def _arm_confirm_timer(self) -> None:
+        if self._confirm_timer is not None:
+            self._confirm_timer.cancel()
+            self._confirm_timer = None
+        pending = self._configuration.pending()
+        if pending is not None:
+            self._confirm_timer = self._loop.call_at(self._loop.now() + pending.remaining_s, self._expired)
+
+    def _expired(self) -> None:
+        """Nobody confirmed: back to what was confirmed, live, without touching peers that it does not concern."""
+        pending = self._configuration.pending()
+        if pending is not None and pending.remaining_s > 0:
+            self._arm_confirm_timer()  # the two clocks differ: wait for the rest
+            return
+        self._confirm_timer = None
+        self._configuration.discard_pending()
+        self._note_revert("expired")
+        try:
+            self._live.switch_to(self._configuration.stored())
+        except WireFleetError as error:
+            # What nobody confirmed must not stay: the way through no tunnel at all is the last one.
+            self._logger.warning("revert_by_restart", error=str(error))
+            self._live.close()
+            self._converge()
+        else:
+            self._succeeded()
+
+    def _note_revert(self, reason: str) -> None:
+        self._counters.add("config_reverted")
+        self._logger.warning("config_reverted", reason=reason, digest=self._configuration.digest())

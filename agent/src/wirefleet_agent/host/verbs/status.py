@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""``status`` and ``health``: what the tunnel is, and whether its peers answer."""
+
+from __future__ import annotations
+
+import time
+
+from ...errors import RefusedError, UnreachableError, WireFleetError
+from ..call import Answer, Call, VerbTable
+from ..control_client import ControlClient
+from ..control_protocol import Json
+from ..paths import TunnelPaths
+from ..requests import HealthRequest
+
+_POLL_S = 0.2
+_HEALTH_EPILOG = """Which peers count may be said in a JSON object on stdin:
+  {"peers": [PUBLIC, ...], "max_handshake_age_s": 180}
+Without one: every peer that has an endpoint or a keepalive.
+
+examples:
+  wirefleet-agent health                       exit code 0 if all is well, else 4
+  wirefleet-agent health --wait --timeout 60   wait for the first handshakes
+"""
+
+
+def register(verbs: VerbTable) -> None:
+    verbs.add("status", "interface, peers, handshakes and counters", _status)
+    health = verbs.add("health", "whether the peers answer", _health, epilog=_HEALTH_EPILOG)
+    health.add_argument("--wait", action="store_true", help="wait until they do")
+    health.add_argument("--timeout", type=float, default=30.0, metavar="S", help="with --wait: seconds (default 30)")
+
+
+def _status(call: Call) -> Answer:
+    tunnel = call.tunnel()
+    reply = ControlClient(tunnel.socket).try_call("status") or _status_on_disk(tunnel)
+    return Answer(reply, _status_text(reply))
+
+
+def _status_on_disk(tunnel: TunnelPaths) -> Json:
+    from ..deadline import BootClock
+    from ..keystore import KeyStore
+    from ..replies import NOT_RUNNING
+    from ..store import ConfigStore
+
+    store = ConfigStore(tunnel, BootClock.of_system())
+    try:
+        public_key = str(KeyStore(tunnel.host).show(tunnel.name).public_key)
+    except RefusedError:
+        public_key = None
+    return {
+        "tunnel": tunnel.name,
+        **NOT_RUNNING,
+        "public_key": public_key,
+        "config_digest": store.current().digest,
+        "pending": store.pending() is not None,
+    }
+
+
+def _health(call: Call) -> Answer:
+    arguments, tunnel = call.arguments, call.tunnel()
+    request = call.request(is_required=False)
+    HealthRequest.from_json(request)
+    began = time.monotonic()
+    limit = began + (arguments.timeout if arguments.wait else 0.0)
+    client = ControlClient(tunnel.socket, timeout_s=max(1.0, arguments.timeout))
+    while True:
+        reply, error = _ask_health(client, request)
+        if error is None or time.monotonic() >= limit:
+            break
+        time.sleep(_POLL_S)
+    reply = {"healthy": reply["healthy"], "waited_s": round(time.monotonic() - began, 3), "peers": reply["peers"]}
+    return Answer(reply, _health_text(reply), error)
+
+
+def _ask_health(client: ControlClient, request: Json) -> tuple[Json, WireFleetError | None]:
+    try:
+        reply = client.call("health", request)
+    except UnreachableError as error:
+        return {"healthy": False, "peers": []}, error
+    if reply["healthy"]:
+        return reply, None
+    peers = reply["peers"]
+    assert isinstance(peers, list)
+    silent = [str(peer["name"] or peer["public_key"]) for peer in peers if not peer["ok"]]
+    what = f"no fresh handshake with {', '.join(silent[:10])}" if silent else "the tunnel is not up"
+    return reply, UnreachableError(what, hint="wirefleet-agent status")
+
+
+def _health_text(reply: Json) -> str:
+    peers = reply["peers"]
+    assert isinstance(peers, list)
+    lines = ["healthy" if reply["healthy"] else "not healthy"]
+    for peer in peers:
+        age = "never" if peer["last_handshake_age_s"] is None else f"{peer['last_handshake_age_s']:.0f} s ago"
+        lines.append(f"  {'ok ' if peer['ok'] else 'BAD'} {peer['name'] or peer['public_key']}: handshake {age}")
+    return "\n".join(lines)
+
+
+def _status_text(reply: Json) -> str:
+    if not reply["running"]:
+        return f"{reply['tunnel']}: not running"
+    interface, peers, error = reply["interface"], reply["peers"], reply["error"]
+    assert isinstance(peers, list)
+    lines = [f"{reply['tunnel']}: running, process {reply['pid']}, release {reply['release'] or 'not installed'}"]
+    if isinstance(error, dict):
+        lines.append(f"  problem: {error['path'] or ''} {error['message']} {error['hint'] or ''}".rstrip())
+    if isinstance(interface, dict):
+        lines.append(f"  public key {reply['public_key']}, port {reply['listen_port']}")
+        state = "up" if interface["is_up"] else "down"
+        lines.append(f"  {state}, MTU {interface['mtu_bytes']}, {', '.join(interface['addresses'])}")
+    if reply["pending"]:
+        lines.append("  the configuration waits for its confirmation")
+    for peer in peers:
+        age = "never" if peer["last_handshake_age_s"] is None else f"{peer['last_handshake_age_s']:.0f} s ago"
+        lines.append(f"  peer {peer['name'] or peer['public_key']}")
+        lines.append(f"    at {peer['endpoint'] or 'no known address'}, handshake {age}")
+        lines.append(f"    received {peer['rx_bytes']} bytes, sent {peer['tx_bytes']}")
+        lines.append(f"    allowed {', '.join(peer['allowed_ips']) or 'nothing'}")
+    drops = reply["drops"]
+    if isinstance(drops, dict) and drops:
+        lines.append("  dropped: " + ", ".join(f"{reason} {count}" for reason, count in drops.items()))
+    return "\n".join(lines)
