@@ -172,8 +172,8 @@ class Handshake:
 
         self._move(HandshakeEvent.CREATE_INITIATION)
         self._last_sent_stamp = stamp
-        self._ephemeral = pair
         self._keep(chaining_key, transcript)
+        self._keep_ephemeral(pair)
         self.local_index = index
         return Initiation(index, pair.public_key.raw, encrypted_static, encrypted_timestamp)
 
@@ -214,8 +214,8 @@ class Handshake:
         transcript = blake2s(transcript, encrypted_nothing)
 
         self._move(HandshakeEvent.CREATE_RESPONSE)
-        self._ephemeral = pair
         self._keep(chaining_key, transcript)
+        self._keep_ephemeral(pair)
         self.local_index = index
         return Response(index, self._remote_index, pair.public_key.raw, encrypted_nothing)
 
@@ -271,14 +271,17 @@ class Handshake:
         self._chaining_key = bytearray(chaining_key)
         self._hash = bytearray(transcript)
 
+    def _keep_ephemeral(self, pair: StaticIdentity | None) -> None:
+        if self._ephemeral is not None:
+            self._ephemeral.private_key.wipe()
+        self._ephemeral = pair
+
     def _forget(self) -> None:
         _zero(self._chaining_key)
         _zero(self._hash)
         self._chaining_key = bytearray()
         self._hash = bytearray()
-        if self._ephemeral is not None:
-            self._ephemeral.private_key.wipe()
-        self._ephemeral = None
+        self._keep_ephemeral(None)
         self._remote_ephemeral = b""
         self.local_index = None
 
