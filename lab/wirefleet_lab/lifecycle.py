@@ -264,7 +264,7 @@ def _remove_namespaces(lab: Lab) -> list[int]:
 
 def _remove_state(lab: Lab) -> None:
     """Remove what hosts and plans left in the state directory; the rootless holder's record is not ours."""
-    for entry in ("hosts", "plan", "molecule"):
+    for entry in ("hosts", "plan"):
         shutil.rmtree(lab.state / entry, ignore_errors=True)
     (lab.state / "wirefleet.lock.json").unlink(missing_ok=True)
     (lab.state / MARKER).unlink(missing_ok=True)
