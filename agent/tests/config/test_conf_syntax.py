@@ -85,6 +85,8 @@ def test_off_and_hexadecimal_are_understood() -> None:
     assert config.interface.table == "off"
     assert config.peers[0].persistent_keepalive_s == 0
     assert parse("[Interface]\nFwMark = 51820\nTable = main", name="wf0").interface.fwmark == 51820
+    assert parse("[Interface]\nFwMark = 51820\nTable = Main", name="wf0").interface.table == 254
+    assert parse("[Interface]\nTable = AUTO", name="wf0").interface.table == "auto"
 
 
 def test_addresses_without_a_length_are_single_hosts() -> None:
