@@ -154,9 +154,9 @@ class Handshake:
     def create_initiation(
         self, identity: StaticIdentity, ephemeral: PrivateKey, index: int, wall_stamp: bytes
     ) -> Initiation:
-        """Messages e, es, s, ss. index: freshly allocated, kept in ``local_index``. Requires ``is_usable``.
+        """Messages e, es, s, ss. index: freshly allocated, kept in ``local_index``. wall_stamp: TAI64N now, unmasked.
 
-        wall_stamp: TAI64N now, unmasked. Raises PacketDropped(LOW_ORDER_KEY); nothing has changed then.
+        Requires ``is_usable``: a point of small order gives zero with every key, so no exchange here can fail.
         """
         pair = StaticIdentity(ephemeral)
         stamp = tai64n.masked_after(wall_stamp, self._last_sent_stamp)
@@ -202,7 +202,7 @@ class Handshake:
         self._keep(chaining_key, transcript)
 
     def create_response(self, ephemeral: PrivateKey, index: int) -> Response:
-        """Messages e, ee, se, psk to the initiation just consumed. Raises PacketDropped(LOW_ORDER_KEY)."""
+        """Messages e, ee, se, psk to the initiation just consumed, which has proven both of the peer's keys."""
         pair = StaticIdentity(ephemeral)
         transcript = blake2s(self._hash, pair.public_key.raw)
         (chaining_key,) = kdf(1, self._chaining_key, pair.public_key.raw)
@@ -243,8 +243,7 @@ class Handshake:
         """Derive the transport keys and forget the handshake; its index belongs to the session from now on."""
         is_initiator = self.state is HandshakeState.RESPONSE_CONSUMED
         self._move(HandshakeEvent.BEGIN_SESSION)
-        if self.local_index is None:
-            raise InternalError("a finished handshake has no index")
+        assert self.local_index is not None
         initiator_key, responder_key = kdf(2, self._chaining_key, b"")
         send_key, receive_key = (initiator_key, responder_key) if is_initiator else (responder_key, initiator_key)
         keys = SessionKeys(is_initiator, self.local_index, self._remote_index, send_key, receive_key)

@@ -10,7 +10,6 @@ for the next packet.
 from __future__ import annotations
 
 from ..drops import DropReason
-from ..errors import PacketDropped
 from ..wire import pack_nonce, pack_transport_header, padded_length
 from .constants import (
     MAX_INITIATIONS,
@@ -40,14 +39,9 @@ def send_initiation(peer: Peer, now: float, *, is_retry: bool = False) -> None:
     peer.last_handshake_sent_at = now
     index_before = peer.handshake.local_index
     index = environment.indices.allocate(peer)
-    try:
-        message = peer.handshake.create_initiation(
-            identity, environment.new_ephemeral(), index, environment.tai64n_now()
-        ).build()
-    except PacketDropped as drop:
-        environment.indices.release(index)
-        environment.drops[drop.reason] += 1
-        return
+    message = peer.handshake.create_initiation(
+        identity, environment.new_ephemeral(), index, environment.tai64n_now()
+    ).build()
     if index_before is not None:
         environment.indices.release(index_before)
     _send_handshake_message(peer, message, now)
@@ -60,11 +54,7 @@ def send_response(peer: Peer, now: float) -> None:
     peer.last_handshake_sent_at = now
     index_before = peer.handshake.local_index
     index = environment.indices.allocate(peer)
-    try:
-        message = peer.handshake.create_response(environment.new_ephemeral(), index).build()
-    except PacketDropped:
-        environment.indices.release(index)
-        raise
+    message = peer.handshake.create_response(environment.new_ephemeral(), index).build()
     if index_before is not None:
         environment.indices.release(index_before)
     begin_session(peer, now)
