@@ -208,3 +208,14 @@ def test_taking_a_tunnel_down_gives_the_host_back_but_not_its_forwarding() -> No
         "set_dns none",
     ]
     assert plan(None, None) == []
+
+
+def test_routes_are_planned_from_what_the_host_has_when_others_changed_the_live_peers() -> None:
+    configured = tunnel(peer("a", "10.1.0.0/16", "10.2.0.0/16"))
+    live = tunnel(peer("a", "10.1.0.0/16", "10.3.0.0/16"))
+
+    changes = plan_changes(live, tunnel(peer("a", "10.1.0.0/16")), routed=configured)
+
+    assert [change.op for change in changes] == ["remove_route", "remove_allowed_ip"]
+    assert changes[0].target == "10.2.0.0/16"
+    assert changes[1].target.endswith("10.3.0.0/16")

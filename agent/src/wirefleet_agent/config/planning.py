@@ -15,6 +15,7 @@ The order, and why:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from ..keys import PublicKey
 from ..wire.endpoint import Endpoint
@@ -25,25 +26,42 @@ from .routing import default_route_rules, effective_fwmark, planned_routes
 _Peers = Mapping[PublicKey, PeerConfig]
 
 
-def plan_changes(old: TunnelConfig | None, new: TunnelConfig | None) -> tuple[c.Change, ...]:
+def plan_changes(
+    old: TunnelConfig | None, new: TunnelConfig | None, *, routed: TunnelConfig | None = None
+) -> tuple[c.Change, ...]:
     """What leads from ``old`` to ``new``. None: there is no tunnel (yet, or any more).
 
-    A numeric endpoint is planned as Endpoint, a name as HostPort: resolving is the engine's. A name for people is only
-    planned if it changes. Taking a tunnel down leaves the host's forwarding as it is: others may need it.
+    routed: the configuration whose routes the host has, if ``old`` is not it because others changed the live peers.
+    A numeric endpoint is planned as Endpoint, a name as HostPort: resolving is the engine's. Taking a tunnel down
+    leaves the host's forwarding as it is: others may need it.
     """
     before = old or TunnelConfig(new.name if new else "")
     after = new or TunnelConfig(before.name)
+    had, needs = _Routing.of(routed or before), _Routing.of(after)
     return (
-        *_going_routes(before, after),
-        *(_interface_keys(before, after) if new else ()),
+        *_going_routes(had, needs),
+        *(_interface_keys(before, after, had, needs) if new else ()),
         *_peer_changes(before, after),
         *_addresses(before, after),
         *_link(old, new),
-        *_coming_routes(before, after),
+        *_coming_routes(had, needs, is_disturbed=any(gone.version == 4 for gone in _gone_addresses(before, after))),
         *_resolver(before.interface, after.interface),
         *_options(before.options, after.options if new else before.options),
         *(_names(before, after) if new else ()),
     )
+
+
+@dataclass(frozen=True)
+class _Routing:
+    """What a configuration needs of the host's routing; computed once, it costs a look at every prefix."""
+
+    rules: int | None
+    fwmark: int
+    routes: set[Route]
+
+    @classmethod
+    def of(cls, config: TunnelConfig) -> _Routing:
+        return cls(default_route_rules(config), effective_fwmark(config), planned_routes(config))
 
 
 def numeric_endpoint(endpoint: HostPort) -> Endpoint | HostPort:
@@ -59,37 +77,30 @@ def _route_order(route: Route) -> tuple[int, int, int, int]:
     return (route.table or 0, prefix.version, int(prefix.network_address), prefix.prefixlen)
 
 
-def _rules(config: TunnelConfig, *, is_on: bool) -> Iterator[c.Change]:
-    number = default_route_rules(config)
-    if number is not None:
-        yield c.SetDefaultRouteRules(number, number, is_on)
-
-
-def _going_routes(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
-    if default_route_rules(before) != default_route_rules(after):
-        yield from _rules(before, is_on=False)
-    for route in sorted(planned_routes(before) - planned_routes(after), key=_route_order):
+def _going_routes(had: _Routing, needs: _Routing) -> Iterator[c.Change]:
+    if had.rules != needs.rules and had.rules is not None:
+        yield c.SetDefaultRouteRules(had.rules, had.rules, is_on=False)
+    for route in sorted(had.routes - needs.routes, key=_route_order):
         yield c.RemoveRoute(route)
 
 
-def _coming_routes(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
-    """Linux forgets every IPv4 route of an interface with its last IPv4 address: then they are all planned again."""
-    kept = planned_routes(before)
-    if any(address.version == 4 for address in _gone_addresses(before, after)):
-        kept = {route for route in kept if route.prefix.version == 6}
-    for route in sorted(planned_routes(after) - kept, key=_route_order):
+def _coming_routes(had: _Routing, needs: _Routing, *, is_disturbed: bool) -> Iterator[c.Change]:
+    """is_disturbed: an IPv4 address goes. Linux forgets every IPv4 route of an interface with its last IPv4 address,
+    so they are all planned again (whoever applies it leaves out what is there)."""
+    kept = {route for route in had.routes if route.prefix.version == 6} if is_disturbed else had.routes
+    for route in sorted(needs.routes - kept, key=_route_order):
         yield c.AddRoute(route)
-    if default_route_rules(before) != default_route_rules(after):
-        yield from _rules(after, is_on=True)
+    if had.rules != needs.rules and needs.rules is not None:
+        yield c.SetDefaultRouteRules(needs.rules, needs.rules, is_on=True)
 
 
-def _interface_keys(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
+def _interface_keys(before: TunnelConfig, after: TunnelConfig, had: _Routing, needs: _Routing) -> Iterator[c.Change]:
     if before.interface.private_key != after.interface.private_key:
         yield c.SetPrivateKey(after.interface.private_key)
     if before.interface.listen_port != after.interface.listen_port:
         yield c.SetListenPort(after.interface.listen_port)
-    if effective_fwmark(before) != effective_fwmark(after):
-        yield c.SetFwmark(effective_fwmark(after))
+    if had.fwmark != needs.fwmark:
+        yield c.SetFwmark(needs.fwmark)
 
 
 def _peer_changes(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
