@@ -86,6 +86,7 @@ class ActionModule(ControllerAction):
     def _request(self) -> PlanRequest:
         read = read_fleet_variables(
             self._task_vars,
+            self._loader,
             self.options["hubs_group"],
             self.options["spokes_group"],
             self.options["public_keys_register"],

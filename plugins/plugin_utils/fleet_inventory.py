@@ -6,7 +6,7 @@
 
 ``hostvars[name]`` makes a templating engine per host; ``hostvars.raw_get(name)`` only merges the host's variables, with
 Ansible's own precedence (groups, host, facts, registered results, extra variables) and in a tenth of a millisecond.
-So raw values are read, and a host gets an engine only for values that hold a template.
+So raw values are read, and only those that hold a template go through one engine that all hosts share.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible.template import Templar  # type: ignore[import-untyped]
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.plan_files import LOCK_NAME
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.problems import PlanError, Problems
 
@@ -36,7 +37,7 @@ class FleetVariables:
 
 
 def read_fleet_variables(
-    task_vars: Mapping[str, Any], hubs_group: str, spokes_group: str, register: str | None = None
+    task_vars: Mapping[str, Any], loader: Any, hubs_group: str, spokes_group: str, register: str | None = None
 ) -> FleetVariables:
     """Read both groups of the whole inventory, whatever the play's hosts and --limit are.
 
@@ -46,11 +47,12 @@ def read_fleet_variables(
     groups, hostvars = task_vars["groups"], task_vars["hostvars"]
     hubs, spokes = [[str(name) for name in groups.get(group, ())] for group in (hubs_group, spokes_group)]
     problems = Problems()
+    engine = Templar(loader=loader)
     variables: dict[str, Mapping[str, object]] = {}
     public_keys: dict[str, object] = {}
     for name in dict.fromkeys([*hubs, *spokes]):
         raw = hostvars.raw_get(name)
-        variables[name] = _fleet_values(name, raw, hostvars, problems)
+        variables[name] = _fleet_values(name, raw, engine, problems)
         result = raw.get(register) if register else None
         if isinstance(result, Mapping) and result.get("public_key"):
             public_keys[name] = plain(result["public_key"])
@@ -58,16 +60,15 @@ def read_fleet_variables(
     return FleetVariables(hubs, spokes, variables, public_keys)
 
 
-def _fleet_values(name: str, raw: Mapping[str, Any], hostvars: Any, problems: Problems) -> dict[str, object]:
+def _fleet_values(name: str, raw: Mapping[str, Any], engine: Templar, problems: Problems) -> dict[str, object]:
     values: dict[str, object] = {}
-    engine = None
     for key, value in raw.items():
         if not key.startswith(PREFIX) or key.startswith(_NEVER_READ):
             continue
         if holds_template(value):
-            engine = hostvars[name] if engine is None else engine
+            engine.available_variables = raw
             try:
-                value = engine[key]
+                value = engine.template(value)
             except Exception as error:  # noqa: BLE001 - a template may raise anything; each becomes a named problem
                 message = " ".join(str(error).split())
                 problems.add(f"the template cannot be evaluated: {message}", hosts=(name,), path=key)

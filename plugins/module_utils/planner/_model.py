@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -86,10 +87,10 @@ class Fleet:
     site_supernets: tuple[Network, ...]
     has_preshared_keys: bool
 
-    @property
+    @functools.cached_property
     def hubs(self) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts.values() if host.role == "hub")
 
-    @property
+    @functools.cached_property
     def spokes(self) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts.values() if host.role == "spoke")
