@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -86,8 +87,8 @@ def test_the_responders_session_waits_until_it_is_confirmed(indices: IndexTable)
     slots.add(new)
     assert (slots.previous, slots.current, slots.next) == (None, old, new)
 
-    assert not slots.confirm(old)
-    assert slots.confirm(new)
+    assert not slots.confirm(old.open_lease)
+    assert slots.confirm(new.open_lease)
 
     assert (slots.previous, slots.current, slots.next) == (old, new, None)
 
@@ -228,6 +229,24 @@ def test_a_lease_that_outlives_its_peer_does_nothing(net: Network) -> None:
 
     assert a.device.poll() == []
     assert a.device.next_deadline() is None
+
+
+# checklist 15, 16
+def test_dropped_keys_are_gone_without_waiting_for_the_garbage_collector(net: Network) -> None:
+    a, b = net.established_pair()
+
+    def keys() -> int:
+        return sum(isinstance(each, Session) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = keys()
+        net.run_for(600)
+        assert keys() == before - 2
+    finally:
+        gc.enable()
+    assert not a.has_session(b)
 
 
 def test_outputs_are_named_tuples_that_tell_their_peer(net: Network) -> None:

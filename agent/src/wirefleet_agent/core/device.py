@@ -310,9 +310,7 @@ class Device:
         packets that fail the source check too, and before delivering any.
         """
         self._now = now
-        note_received(
-            lease.session, source, local, datagrams=datagrams, wire_bytes=wire_bytes, has_data=has_data, now=now
-        )
+        note_received(lease, source, local, datagrams=datagrams, wire_bytes=wire_bytes, has_data=has_data, now=now)
 
     def _start(self, peer: Peer, now: float) -> None:
         peer.start()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..wire import Endpoint, LocalAddress
     from .peer import Peer
-    from .session import Session
+    from .replay import ReplayWindow
 
 
 class SealLease:
@@ -48,18 +48,19 @@ class SealLease:
 class OpenLease:
     """The receiving half of one session; made once with the session and handed out again and again.
 
+    It does not know its session: a cycle would keep the keys in memory after the session was dropped.
+
     check(counter) -> bool: would the counter be taken? Cheap, moves nothing, worth asking before the AEAD.
     commit(counter) -> bool: after the AEAD only (checklist 27). False: replayed or too old, drop the packet.
     commit_run(first, count) -> bool: as commit for consecutive counters in one update; False: at least one is
     not fresh and nothing has changed, commit them one by one.
     """
 
-    __slots__ = ("aead", "check", "commit", "commit_run", "peer", "session")
+    __slots__ = ("aead", "check", "commit", "commit_run", "peer")
 
-    def __init__(self, aead: ChaCha20Poly1305, peer: Peer, session: Session) -> None:
+    def __init__(self, aead: ChaCha20Poly1305, peer: Peer, replay: ReplayWindow) -> None:
         self.aead = aead
         self.peer = peer
-        self.session = session
-        self.check: Callable[[int], bool] = session.replay.check
-        self.commit: Callable[[int], bool] = session.replay.commit
-        self.commit_run: Callable[[int, int], bool] = session.replay.commit_run
+        self.check: Callable[[int], bool] = replay.check
+        self.commit: Callable[[int], bool] = replay.commit
+        self.commit_run: Callable[[int, int], bool] = replay.commit_run

@@ -29,9 +29,9 @@ from .cookies import CookieChecker
 from .environment import Environment
 from .events import HandshakeCompleted, SendDatagram
 from .handshake import open_initiation
+from .leases import OpenLease
 from .peer import Peer
 from .rate_limiter import RateLimiter
-from .session import Session
 
 
 class _Waiting(NamedTuple):
@@ -161,7 +161,7 @@ class HandshakeReceiver:
 
 
 def note_received(
-    session: Session,
+    lease: OpenLease,
     source: Endpoint,
     local: LocalAddress | None,
     *,
@@ -171,15 +171,14 @@ def note_received(
     now: float,
 ) -> None:
     """Roaming, key confirmation, timers and counters after transport messages were authenticated."""
-    peer = session.peer
+    peer = lease.peer
     if not peer.is_running:
         return
     peer.endpoint = source
     peer.local = local
     peer.rx_bytes += wire_bytes
     peer.rx_datagrams += datagrams
-    if session is peer.sessions.next:
-        peer.sessions.confirm(session)
+    if peer.sessions.confirm(lease):
         _complete(peer, now, is_initiator=False)
     sending.rekey_after_receiving(peer, now)
     timers = peer.timers

@@ -31,7 +31,6 @@ class Session:
         "open_lease",
         "peer",
         "remote_index",
-        "replay",
         "send_aead",
         "send_counter",
     )
@@ -54,8 +53,7 @@ class Session:
         self.created_at = now
         self.send_aead = Aead(send_key)
         self.send_counter = 0
-        self.replay = ReplayWindow()
-        self.open_lease = OpenLease(Aead(receive_key), peer, self)
+        self.open_lease = OpenLease(Aead(receive_key), peer, ReplayWindow())
 
     def is_expired(self, now: float) -> bool:
         """Older than REJECT_AFTER_TIME: neither sends nor receives (checklist 14)."""
@@ -93,12 +91,12 @@ class SessionSlots:
             self._drop(self.previous)
             self.previous, self.next = None, session
 
-    def confirm(self, session: Session) -> bool:
-        """Authenticated data came under ``session``: if it waited in `next` it is current now (True)."""
-        if session is not self.next:
+    def confirm(self, lease: OpenLease) -> bool:
+        """Authenticated data came under ``lease``: if its session waited in `next` it is current now (True)."""
+        if self.next is None or self.next.open_lease is not lease:
             return False
         self._drop(self.previous)
-        self.previous, self.current, self.next = self.current, session, None
+        self.previous, self.current, self.next = self.current, self.next, None
         return True
 
     def forbid_sending(self) -> None:
