@@ -77,8 +77,8 @@ class LiveTunnel:
         self._resolver.clear()
         if opened is None:
             return
-        opened.tunnel.on_removed = lambda: None
-        for change in plan_changes(_as_it_is(config, opened.tunnel.device), None):
+        opened.tunnel.on_removed = None
+        for change in plan_changes(_as_it_is(config, opened.tunnel.device), None, routed=config):
             # One by one: a step that fails must not bring the others back.
             try:
                 opened.applier.apply((change,), self._loop.now())
@@ -101,7 +101,7 @@ class LiveTunnel:
 
     def _change(self, opened: OpenTunnel, new: TunnelConfig) -> None:
         old = _as_it_is(self.config, opened.tunnel.device)
-        applied = opened.applier.apply(plan_changes(old, new), self._loop.now())
+        applied = opened.applier.apply(plan_changes(old, new, routed=self.config), self._loop.now())
         self.config = new
         self._settle(opened, applied, new)
         if applied.changes:
