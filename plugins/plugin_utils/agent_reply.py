@@ -9,6 +9,7 @@ message, path and hint, and the exit code is 1 internal, 2 usage, 3 invalid conf
 
 from __future__ import annotations
 
+import errno
 import json
 import ntpath
 import posixpath
@@ -91,7 +92,7 @@ def parse_reply(raw: Mapping[str, Any], command: str) -> dict[str, Any]:
 def _no_document(raw: Mapping[str, Any], command: str, returncode: object, stdout: str) -> AgentError:
     stderr = str(raw.get("stderr") or raw.get("module_stderr") or "")
     said = f"{raw.get('msg') or ''}\n{stderr}"
-    if not stdout.strip() and _is_not_found(said):
+    if not stdout.strip() and _is_not_found(said, returncode):
         return AgentError(
             "the agent is not installed on this host", code="not_installed", path=command, hint=HINT_NOT_INSTALLED
         )
@@ -104,6 +105,9 @@ def _no_document(raw: Mapping[str, Any], command: str, returncode: object, stdou
     )
 
 
-def _is_not_found(said: str) -> bool:
+def _is_not_found(said: str, returncode: object) -> bool:
     """Whether the command module says that there is no such program (POSIX, Windows)."""
+    # Ansible reports an OSError of the start as this message with the errno for exit code.
+    if returncode == errno.ENOENT and "Error executing command" in said:
+        return True
     return any(text in said for text in ("No such file or directory", "cannot find the file", "cannot find the path"))

@@ -1,0 +1,83 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.wirefleet.wireguard.plugins.action.agent_health import ActionModule as Health
+from ansible_collections.wirefleet.wireguard.plugins.action.agent_info import ActionModule as Info
+
+SILENT = {"public_key": "AAA=", "name": "hub-2", "ok": False, "last_handshake_age_s": None}
+WELL = {"public_key": "BBB=", "name": "hub-1", "ok": True, "last_handshake_age_s": 3.5}
+UNREACHABLE = {
+    "error": {"code": "not_reachable", "message": "1 peer is silent", "path": None, "hint": "wait"},
+    "healthy": False,
+    "waited_s": 30.0,
+    "peers": [WELL, SILENT],
+}
+
+
+def test_health_waits_with_the_time_limit_and_the_named_peers(host, run_action):
+    host.replies[("health",)] = {"healthy": True, "waited_s": 0.4, "peers": [WELL]}
+
+    result = run_action(Health, {"timeout_s": 7, "peers": ["BBB="]})
+
+    assert host.verbs() == ["health --wait --timeout 7"]
+    assert host.stdin_of("health") == {"peers": ["BBB="], "max_handshake_age_s": 180}
+    assert result == {"changed": False, "healthy": True, "waited_s": 0.4, "peers": [WELL]}
+
+
+def test_silent_peers_are_named_in_the_failure(host, run_action):
+    host.replies[("health",)] = UNREACHABLE
+
+    result = run_action(Health, {})
+
+    assert result["failed"] is True
+    assert "hub-2" in result["msg"]
+    assert "hub-1" not in result["msg"]
+    assert result["peers"] == [WELL, SILENT]
+
+
+def test_nobody_to_wait_for_is_no_call(host, run_action):
+    assert run_action(Health, {"peers": []})["healthy"] is True
+    assert host.calls == []
+
+
+def test_check_mode_looks_once_and_does_not_fail_for_silence(host, run_action):
+    host.replies[("health",)] = UNREACHABLE
+
+    result = run_action(Health, {}, check_mode=True)
+
+    assert host.verbs() == ["health --timeout 30"]
+    assert result["healthy"] is False
+    assert "failed" not in result
+
+
+def test_check_mode_still_fails_for_a_refusal(host, run_action):
+    host.replies[("health",)] = {"error": {"code": "usage", "message": "no such peer", "path": None, "hint": None}}
+
+    assert run_action(Health, {}, check_mode=True)["failed"] is True
+
+
+def test_info_returns_the_status_under_its_own_key(host, run_action):
+    host.replies[("status",)] = {"tunnel": "wf0", "running": True, "pid": 7}
+
+    result = run_action(Info, {})
+
+    assert result == {"changed": False, "installed": True, "status": {"tunnel": "wf0", "running": True, "pid": 7}}
+
+
+def test_info_of_a_host_without_the_agent_is_a_state_not_a_failure(run_action):
+    result = run_action(Info, {"tunnel": "wf7"})
+
+    assert result == {"changed": False, "installed": False, "status": {"tunnel": "wf7", "running": False}}
+
+
+def test_answer_that_is_no_document_is_a_failure_that_shows_what_was_said(host, run_action):
+    host.replies[("status",)] = {
+        "raw": {"rc": 1, "stdout": "", "stderr": "Traceback: boom", "msg": "non-zero return code"}
+    }
+
+    result = run_action(Info, {})
+
+    assert result["error"]["code"] == "not_json"
+    assert "boom" in result["msg"]
