@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..engine.loop import Handle, Loop
+from ..engine import Handle, Loop
 from ..errors import InternalError, UsageError, WireFleetError
 from ..observe import Logger
 from .control_client import peer_of, short_address

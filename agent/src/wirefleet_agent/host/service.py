@@ -14,8 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..engine import Loop
-from ..engine.loop import Handle
+from ..engine import Handle, Loop
 from ..errors import WireFleetError
 from ..observe import Counters, Logger
 from .configuration import Configuration

@@ -6,19 +6,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import deque
 
-from ..engine.loop import Loop
+from ..engine import Loop, Supervisor
 from ..errors import InternalError
-from ..observe import Counters, Logger, Logs
+from ..observe import Logs
 from .file_lock import FileLock
 from .notify import ServiceNotifier
 from .paths import TunnelPaths
 from .service import TunnelService
 
 _LOCK_TIMEOUT_S = 2.0
-_MAX_ERRORS = 20
-_ERROR_WINDOW_S = 10.0
 
 
 class LinuxService:
@@ -31,18 +28,14 @@ class LinuxService:
         loop: Loop,
         logs: Logs,
         notifier: ServiceNotifier,
-        counters: Counters,
-        logger: Logger,
+        supervisor: Supervisor,
     ) -> None:
         self._lock = FileLock(paths.pid)
         self._service = service
         self._loop = loop
         self._logs = logs
         self._notifier = notifier
-        self._counters = counters
-        self._logger = logger
-        self._recent_errors: deque[float] = deque(maxlen=_MAX_ERRORS)
-        self._failure: InternalError | None = None
+        self._supervisor = supervisor
 
     def run(self) -> None:
         """Until a signal, or ``daemon stop``.
@@ -52,7 +45,6 @@ class LinuxService:
         """
         os.umask(0o077)
         self._lock.acquire(_LOCK_TIMEOUT_S)
-        self._loop.on_error = self._callback_failed
         try:
             self._catch_signals()
             self._service.start()
@@ -64,8 +56,8 @@ class LinuxService:
             self._service.stop()
             self._loop.close()
             self._lock.release()
-        if self._failure is not None:
-            raise self._failure
+        if self._supervisor.fatal is not None:
+            raise InternalError("too many errors in a short time", hint="see the log") from self._supervisor.fatal
 
     def _catch_signals(self) -> None:
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -77,13 +69,3 @@ class LinuxService:
         if interval_s is not None:
             self._notifier.watchdog()
             self._loop.call_at(self._loop.now() + interval_s, self._watchdog)
-
-    def _callback_failed(self, error: Exception) -> None:
-        """One mistake costs one event; twenty within ten seconds cost the process, whose manager starts it anew."""
-        self._counters.add("internal_errors")
-        self._logger.error("callback_failed", exc_info=error)
-        now = self._loop.now()
-        self._recent_errors.append(now)
-        if len(self._recent_errors) == _MAX_ERRORS and now - self._recent_errors[0] < _ERROR_WINDOW_S:
-            self._failure = InternalError(f"{_MAX_ERRORS} errors within {_ERROR_WINDOW_S:g} s", hint="see the log")
-            self._loop.stop()

@@ -68,15 +68,30 @@ class Logs:
 
     def __init__(self) -> None:
         self._file: LogFile | None = None
+        self._stream: TextIO | None = None
+        self._is_level_fixed = False
 
-    def configure(self, *, level: str, path: Path | None = None, stream: TextIO | None = None) -> None:
-        """level: a name for ``parse_log_level``. path: a file; else ``stream``, else stderr."""
-        if path is not None:
-            stale, self._file = self._file, LogFile(path)
-            if stale is not None:
-                stale.close()
+    def configure(
+        self, *, level: str, is_level_fixed: bool = False, path: Path | None = None, stream: TextIO | None = None
+    ) -> None:
+        """level: a name for ``parse_log_level``; fixed: ``set_level`` does not change it. path: a file; else
+        ``stream``, else stderr."""
         number = parse_log_level(level)
-        output = self._file if self._file is not None else (stream or sys.stderr)
+        stale, self._file = self._file, None if path is None else LogFile(path)
+        self._stream = stream
+        self._is_level_fixed = is_level_fixed
+        self._set_up(number)
+        if stale is not None:
+            stale.close()
+
+    def set_level(self, level: str) -> None:
+        """What the configuration says; the operator's environment goes before it."""
+        number = parse_log_level(level)
+        if not self._is_level_fixed:
+            self._set_up(number)
+
+    def _set_up(self, number: int) -> None:
+        output = self._file if self._file is not None else (self._stream or sys.stderr)
         factory = structlog.WriteLoggerFactory(cast(TextIO, output))
         structlog.configure(
             processors=[

@@ -45,11 +45,11 @@ def _run(call: Call) -> Answer:
         parse_log_level(level or "info")
     except ValueError as error:
         raise UsageError(str(error), path="LOG_LEVEL") from error
-    logs.configure(level=level or "info", path=call.arguments.log_file)
+    logs.configure(level=level or "info", is_level_fixed=level is not None, path=call.arguments.log_file)
     from ..wiring import open_service
 
     try:
-        with open_service(tunnel, logs, forced_level=level) as service:
+        with open_service(tunnel, logs) as service:
             service.run()
     except Exception as error:
         get_logger("host").critical("service_failed", error=str(error), kind=type(error).__name__)

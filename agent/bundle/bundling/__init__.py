@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""The parts of ``build_bundle.py``."""
