@@ -112,6 +112,8 @@ def test_redacting_keeps_everything_else() -> None:
         "Endpoint = x PrivateKey = {}",
         "Endpoint = {} PrivateKey =",
         "# old: {}",
+        "# PrivateKey = {}",
+        "# the private key is {}",
         "{}",
         "PublicKey = {} {}",
         "Priv\nateKey = {}",
@@ -129,6 +131,24 @@ def test_a_short_secret_is_redacted_by_its_name_alone() -> None:
     assert redact_conf("PrivateKey = abc\nPresharedKey =\n x\nMTU = 1") == (
         "PrivateKey = (redacted)\nPresharedKey =\n(redacted)\nMTU = 1"
     )
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# The private key is in the key store of the host, preshared keys are added by the agent.",
+        "# the preshared keys (optional) are made by the controller",
+    ],
+)
+def test_a_comment_in_plain_words_stays_readable(comment: str) -> None:
+    assert redact_conf(comment) == comment
+
+
+@pytest.mark.parametrize(
+    "comment", ["# PrivateKey = abc", "# private key: abc", "# privatekey ABC def", "#PrivateKey=x"]
+)
+def test_a_secret_that_is_commented_out_is_redacted(comment: str) -> None:
+    assert redact_conf(comment).endswith(" = (redacted)")
 
 
 def test_public_keys_stay_readable() -> None:

@@ -18,6 +18,8 @@ _SECRET_NAME = re.compile(
 _ASSIGNMENT = re.compile(r"\s*(?:[A-Za-z_]+\s*=|\[|#|$)")
 _PUBLIC_LINE = re.compile(r"(?i)\s*(?:public[\s_-]*key\s*=\s*[A-Za-z0-9+/]{43}=|public_key=[0-9a-f]{64})\s*(?:#.*)?")
 _KEY_LIKE = re.compile(r"[A-Za-z0-9+/]{40,}=*")
+# "The private key is in the key store." A commented-out secret is never made of short words in small letters alone.
+_PROSE = re.compile(r"s?(?:[\s,.;()'-]+[a-z]{1,15})+[\s,.;()]*")
 
 
 def render(config: TunnelConfig) -> str:
@@ -99,7 +101,8 @@ def redact_conf(text: str) -> str:
     is_value_due = False
     for line in text.split("\n"):
         name = _SECRET_NAME.search(line)
-        if name is not None:
+        is_prose = name is not None and line.lstrip().startswith("#") and _PROSE.fullmatch(line, name.end())
+        if name is not None and not is_prose:
             rest = line[name.end() :].strip(" \t\r=:\"'")
             is_value_due = not rest
             before = _KEY_LIKE.sub(REDACTED, line[: name.end()])
