@@ -122,7 +122,8 @@ class Inbound:
         if all(counters[i] == first + k for k, i in enumerate(slots)) and lease.commit_run(first, len(slots)):
             return slots
         fresh = [i for i in slots if lease.commit(counters[i])]
-        self._device.drops[DropReason.REPLAYED] += len(slots) - len(fresh)
+        if len(fresh) < len(slots):
+            self._device.drops[DropReason.REPLAYED] += len(slots) - len(fresh)
         return fresh
 
     def _deliver(self, lease: OpenLease, datagrams: Batch, slots: list[int], packets: list[memoryview]) -> None:
