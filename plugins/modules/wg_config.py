@@ -13,9 +13,9 @@ short_description: Render one host's tunnel configuration from its slice of the 
 version_added: 0.1.0
 description:
   - Reads the host's slice of the plan and renders C(<tunnel>.conf) (the syntax of wg-quick) and C(<tunnel>.toml).
-  - Neither text holds a secret. The private key stays in the key store of the host. Preshared keys are not rendered; RV(preshared_peers)
-    names the peers which need one, and M(wirefleet.wireguard.agent_config) derives them from the fleet's secret at the moment in which
-    it talks to the agent. So no result, log, fact cache or file holds them.
+  - Neither text holds a secret. The private key stays in the key store of the host. Preshared keys are not rendered;
+    RV(preshared_peers) names the peers which need one, and M(wirefleet.wireguard.agent_config) derives them from the
+    fleet's secret at the moment in which it talks to the agent. So no result, log, fact cache or file holds them.
   - Costs no more than reading one file, however large the fleet is.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
@@ -46,7 +46,8 @@ options:
     default: info
   dest:
     description:
-      - Directory on the controller which gets a copy of both files with mode C(0600), for review. It is made if it is missing.
+      - Directory on the controller which gets a copy of both files with mode C(0600), for review. It is made if it is
+        missing.
     type: path
 author:
   - WireFleet (@wirefleet)

@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Keeps an X25519 private key in a file that only its owner can read, or makes one and returns it.
   - Hosts with the agent do not need this. Their keys are born on the host and never leave it, see
-    M(wirefleet.wireguard.agent_key). This module is for peers without an agent, and runs where the file shall be, as a rule
+    M(wirefleet.wireguard.agent_key). This module is for peers without an agent, and runs where the file shall be, as a
+      rule
     on the controller.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
@@ -34,7 +35,8 @@ options:
   path:
     description:
       - File of the private key, in base64 as C(wg genkey) prints it, with mode C(0600). It is replaced atomically.
-      - Missing directories are made for the owner alone. A file that holds something else is an error and stays as it is.
+      - Missing directories are made for the owner alone. A file that holds something else is an error and stays as it
+        is.
       - Without it the key is returned in RV(private_key).
     type: path
   private_key:
@@ -76,8 +78,8 @@ public_key:
   sample: "3F0a1P9PmnJBRw9Zxs0Qx2Zl4xXc0wN1lwHn0Z8qKVA="
 private_key:
   description:
-    - The new private key in base64. A result with it is marked C(no_log), so no callback shows it. A registered variable holds it
-      in the memory of the controller.
+    - The new private key in base64. A result with it is marked C(no_log), so no callback shows it. A registered
+      variable holds it in the memory of the controller.
   returned: when a key was made and O(path) is not given
   type: str
 path:

@@ -12,21 +12,24 @@ module: wg_plan
 short_description: Plan the WireGuard overlay of the whole fleet
 version_added: 0.1.0
 description:
-  - Computes the whole fleet's overlay once, on the controller, from the inventory and the lock file. That is addresses, placement of
-    spokes on hubs, peers and AllowedIPs.
-  - Writes C(plan.json), one slice per host below C(slices/), and the lock file that keeps every host's address for ever.
-  - Reads the groups of hubs and spokes of the whole inventory. C(--limit) never yields a partial plan; hosts outside the limit
-    whose slice changed are returned in RV(stale).
-  - The same inventory, keys and lock file give the same files, byte for byte. Files that would not change are not written.
+  - Computes the whole fleet's overlay once, on the controller, from the inventory and the lock file. That is addresses,
+    placement of spokes on hubs, peers and AllowedIPs.
+  - Writes C(plan.json), one slice per host below C(slices/), and the lock file that keeps every host's address for
+    ever.
+  - Reads the groups of hubs and spokes of the whole inventory. C(--limit) never yields a partial plan; hosts outside
+    the limit whose slice changed are returned in RV(stale).
+  - The same inventory, keys and lock file give the same files, byte for byte. Files that would not change are not
+    written.
   - All problems of an inventory are collected and reported together.
 notes:
-  - The action runs once per play (or batch of C(serial)), on behalf of the play's first host. Set C(run_once=true) as well when the
-    result is registered, so that every host of the play sees it.
-  - Fleet-wide variables (C(wirefleet_overlay_prefixes), C(wirefleet_regions), C(wirefleet_site_supernets), C(wirefleet_preshared_keys))
-    must have the same value on all hosts. The other variables may differ between hosts.
-  - Variables are those which C(hostvars) shows. Play variables and role defaults are not among them; hand these over as options.
-  - Hosts without a known public key keep their address, are returned in RV(pending), and are nobody's peer until a later run
-    knows their key.
+  - The action runs once per play (or batch of C(serial)), on behalf of the play's first host. Set C(run_once=true) as
+    well when the result is registered, so that every host of the play sees it.
+  - Fleet-wide variables (C(wirefleet_overlay_prefixes), C(wirefleet_regions), C(wirefleet_site_supernets),
+    C(wirefleet_preshared_keys)) must have the same value on all hosts. The other variables may differ between hosts.
+  - Variables are those which C(hostvars) shows. Play variables and role defaults are not among them; hand these over as
+    options.
+  - Hosts without a known public key keep their address, are returned in RV(pending), and are nobody's peer until a
+    later run knows their key.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
   - wirefleet.wireguard.attributes.controller_action
@@ -34,7 +37,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - The plan is written to a scratch directory beside O(plan_dir), which is returned in RV(plan_dir). The lock file is not touched.
+      - The plan is written to a scratch directory beside O(plan_dir), which is returned in RV(plan_dir). The lock file
+        is not touched.
       - The next run that is not in check mode removes the scratch directory.
   diff_mode:
     support: full
@@ -81,8 +85,8 @@ options:
     elements: str
   site_supernets:
     description:
-      - Networks that spokes route to the overlay as a whole in place of the single site prefixes inside them. It keeps the
-        configurations of spokes small, and unchanged when a site comes or goes.
+      - Networks that spokes route to the overlay as a whole in place of the single site prefixes inside them. It keeps
+        the configurations of spokes small, and unchanged when a site comes or goes.
       - The default is the variable C(wirefleet_site_supernets), or none.
     type: list
     elements: str
@@ -93,9 +97,10 @@ options:
     type: bool
   public_keys:
     description:
-      - Public keys by inventory hostname, in base64. Empty values and hosts which are not part of the fleet are ignored.
-      - A key is taken from here, else from O(public_keys_register), else from the host's variable C(wirefleet_public_key), else from
-        the lock file.
+      - Public keys by inventory hostname, in base64. Empty values and hosts which are not part of the fleet are
+        ignored.
+      - A key is taken from here, else from O(public_keys_register), else from the host's variable
+        C(wirefleet_public_key), else from the lock file.
     type: dict
     default: {}
   public_keys_register:
@@ -127,7 +132,8 @@ options:
     default: []
   renumber:
     description:
-      - Give new addresses to hosts whose locked addresses lie outside of O(overlay_prefixes). Otherwise such a host is an error.
+      - Give new addresses to hosts whose locked addresses lie outside of O(overlay_prefixes). Otherwise such a host is
+        an error.
     type: bool
     default: false
 author:
@@ -208,7 +214,8 @@ changed_slices:
   type: list
   elements: str
 stale:
-  description: Hosts of RV(changed_slices) that C(--limit) keeps out of this run. They keep their old configuration until a run reaches them.
+  description: Hosts of RV(changed_slices) that C(--limit) keeps out of this run. They keep their old configuration
+    until a run reaches them.
   returned: success
   type: list
   elements: str

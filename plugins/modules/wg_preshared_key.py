@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Keeps 32 random bytes in a file that only its owner can read, or makes them and returns them.
   - A file made by this module is also what C(wirefleet_preshared_secret_path) names, the secret from which
-    M(wirefleet.wireguard.agent_config) derives the preshared key of every pair of hosts. Rotating it changes all of them.
+    M(wirefleet.wireguard.agent_config) derives the preshared key of every pair of hosts. Rotating it changes all of
+      them.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
 attributes:
@@ -32,7 +33,8 @@ options:
   path:
     description:
       - File of the preshared key, in base64 as C(wg genpsk) prints it, with mode C(0600). It is replaced atomically.
-      - Missing directories are made for the owner alone. A file that holds something else is an error and stays as it is.
+      - Missing directories are made for the owner alone. A file that holds something else is an error and stays as it
+        is.
       - Without it the key is returned in RV(preshared_key).
     type: path
 author:
@@ -62,8 +64,8 @@ EXAMPLES = r"""
 RETURN = r"""
 preshared_key:
   description:
-    - The new preshared key in base64. A result with it is marked C(no_log), so no callback shows it. A registered variable
-      holds it in the memory of the controller.
+    - The new preshared key in base64. A result with it is marked C(no_log), so no callback shows it. A registered
+      variable holds it in the memory of the controller.
   returned: when O(path) is not given, and not in check mode
   type: str
 path:

@@ -78,9 +78,10 @@ findings:
     name:
       description:
         - Name of the kind of finding.
-        - One of V(daemon_not_running), V(key_mismatch), V(listen_port_mismatch), V(mtu_mismatch), V(interface_down), V(address_missing),
-          V(address_unexpected), V(peer_missing), V(peer_unexpected), V(allowed_ips_mismatch), V(endpoint_mismatch),
-          V(keepalive_mismatch), V(handshake_missing), V(handshake_stale), V(digest_mismatch), V(change_pending), V(forwarding_mismatch).
+        - One of V(daemon_not_running), V(key_mismatch), V(listen_port_mismatch), V(mtu_mismatch), V(interface_down),
+          V(address_missing), V(address_unexpected), V(peer_missing), V(peer_pending), V(peer_unexpected),
+          V(allowed_ips_mismatch), V(endpoint_mismatch), V(keepalive_mismatch), V(handshake_missing),
+          V(handshake_stale), V(digest_mismatch), V(change_pending), V(forwarding_mismatch).
       type: str
     severity:
       description: V(error) or V(warning).
@@ -89,7 +90,8 @@ findings:
       description: The host.
       type: str
     peer:
-      description: Name of the peer, or its public key if it is not part of the plan. It is null if no peer is concerned.
+      description: Name of the peer, or its public key if it is not part of the plan. It is null if no peer is
+        concerned.
       type: str
     message:
       description: What is wrong.

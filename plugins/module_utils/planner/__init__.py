@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from ._inputs import parse_endpoint
 from ._lock import Lock, LockedHost, parse_lock, render_lock
 from ._model import Endpoint, Fleet, Host, PlanRequest
 from ._names import is_host_name, natural_sort
+from ._networks import canonical_network
 from ._placement import Candidate, rank_hubs, score
 from ._plan import Plan, make_plan
 
@@ -21,9 +23,11 @@ __all__ = [
     "LockedHost",
     "Plan",
     "PlanRequest",
+    "canonical_network",
     "is_host_name",
     "make_plan",
     "natural_sort",
+    "parse_endpoint",
     "parse_lock",
     "rank_hubs",
     "render_lock",

@@ -107,6 +107,12 @@ def parse_network(text: str) -> Network:
     return Network(address.version, parsed.first, parsed.prefixlen)
 
 
+def canonical_network(text: str) -> str:
+    """A network in its canonical notation; an address alone is one of full length. Raises ValueError."""
+    address = text if "/" in text else f"{text}/{BITS[parse_address(text).version]}"
+    return parse_network(address).text
+
+
 def is_unusable(network: Network) -> bool:
     """Whether no host can own an address here: a default route, loopback, link-local, multicast, unspecified."""
     parsed = netaddr.IPNetwork((network.first, network.length), version=network.version)

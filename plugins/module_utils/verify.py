@@ -1,0 +1,190 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A slice of the plan against the agent's status: named findings, and no repair.
+
+Errors are what keeps packets from their way; warnings are what an operator should look at. Whatever the status does not
+mention is not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from .planner import canonical_network, parse_endpoint
+from .problems import PlanFilesError, Problem, shorten
+
+Severity = Literal["error", "warning"]
+Status = Mapping[str, Any]
+_APPLY = "apply the configuration again"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference. peer: a name, or a public key that is not part of the plan."""
+
+    name: str
+    severity: Severity
+    host: str
+    peer: str | None
+    message: str
+    hint: str
+
+    def as_dict(self) -> dict[str, str | None]:
+        return asdict(self)
+
+
+def find_differences(
+    plan_slice: Mapping[str, Any],
+    observed: Status,
+    *,
+    expected_digest: str | None = None,
+    max_handshake_age_s: int = 180,
+) -> list[Finding]:
+    """All findings, errors first, each kind in the order of the plan. max_handshake_age_s: 0 judges no handshake.
+
+    Raises PlanFilesError for a slice that lacks something.
+    """
+    verifier = _Verifier(plan_slice, observed, expected_digest, max_handshake_age_s)
+    try:
+        findings = list(verifier.findings())
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        problem = Problem(f"the slice or the status is incomplete ({type(error).__name__}: {error})")
+        raise PlanFilesError(problem) from error
+    return sorted(
+        findings, key=lambda finding: finding.severity
+    )  # "error" sorts before "warning", and sorting is stable
+
+
+class _Verifier:
+    def __init__(
+        self, plan_slice: Mapping[str, Any], observed: Status, expected_digest: str | None, max_handshake_age_s: int
+    ) -> None:
+        self._slice = plan_slice
+        self._observed = observed
+        self._expected_digest = expected_digest
+        self._max_handshake_age_s = max_handshake_age_s
+
+    def findings(self) -> Iterator[Finding]:
+        if not self._observed.get("running"):
+            yield self._error("daemon_not_running", "the tunnel service does not run", "start it, and see its log")
+            return
+        yield from self._key()
+        yield from self._digest()
+        yield from self._interface()
+        yield from self._peers()
+
+    def _error(self, name: str, message: str, hint: str = _APPLY, peer: str | None = None) -> Finding:
+        return Finding(name, "error", str(self._slice["host"]), peer, message, hint)
+
+    def _warning(self, name: str, message: str, hint: str, peer: str | None = None) -> Finding:
+        return Finding(name, "warning", str(self._slice["host"]), peer, message, hint)
+
+    def _key(self) -> Iterator[Finding]:
+        planned, actual = self._slice["public_key"], self._observed.get("public_key")
+        if planned is not None and actual != planned:
+            message = f"the host uses public key {actual}, the plan says {planned}"
+            yield self._error("key_mismatch", message, "plan again, so that the other hosts learn the key")
+
+    def _digest(self) -> Iterator[Finding]:
+        actual = self._observed.get("config_digest")
+        if self._expected_digest and actual != self._expected_digest:
+            yield self._error("digest_mismatch", "the host has another configuration than the one that was applied")
+        if self._observed.get("pending"):
+            hint = "confirm it, or wait until the host goes back to the former one"
+            yield self._warning("change_pending", "a configuration waits for its confirmation", hint)
+
+    def _interface(self) -> Iterator[Finding]:
+        planned, actual = self._slice["interface"], self._observed.get("interface")
+        if not actual or actual.get("is_up") is False:
+            yield self._error("interface_down", f"interface {self._slice['tunnel']} is not up")
+            return
+        yield from self._value("mtu_mismatch", "MTU", planned["mtu"], actual.get("mtu_bytes"))
+        yield from self._value(
+            "listen_port_mismatch", "port", planned["listen_port"], self._observed.get("listen_port")
+        )
+        yield from self._value(
+            "forwarding_mismatch", "forwarding", self._slice["forwarding"], self._observed.get("forwarding")
+        )
+        if actual.get("addresses") is None:
+            return
+        wanted, present = set(planned["addresses"]), set(actual["addresses"])
+        for address in sorted(wanted - present):
+            yield self._error("address_missing", f"address {address} is missing")
+        for address in sorted(address for address in present - wanted if not address.lower().startswith("fe80:")):
+            yield self._warning("address_unexpected", f"address {address} is not planned", "find out who added it")
+
+    def _value(self, name: str, what: str, planned: object, actual: object) -> Iterator[Finding]:
+        if actual is not None and actual != planned:
+            yield self._error(name, f"{what} is {_text(actual)}, planned is {_text(planned)}")
+
+    def _peers(self) -> Iterator[Finding]:
+        actual = {peer["public_key"]: peer for peer in self._observed.get("peers") or ()}
+        planned = {peer["public_key"]: peer for peer in self._slice["peers"]}
+        for name in self._slice["pending"]:
+            yield self._warning(
+                "peer_pending", "the key of the peer is not known yet", "run the playbook for the peer", name
+            )
+        for key, peer in planned.items():
+            if key in actual:
+                yield from self._peer(peer, actual[key])
+            else:
+                yield self._error("peer_missing", "the peer is not configured", peer=peer["name"])
+        for key, other in actual.items():
+            if key not in planned:
+                yield self._error("peer_unexpected", "the peer is not planned", peer=other.get("name") or key)
+
+    def _peer(self, planned: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Finding]:
+        name = planned["name"]
+        if actual.get("allowed_ips") is not None:
+            wanted, present = _networks(planned["allowed_ips"]), _networks(actual["allowed_ips"])
+            if wanted != present:
+                yield self._error("allowed_ips_mismatch", f"AllowedIPs differ: {_change(wanted, present)}", peer=name)
+        if planned["endpoint"] and actual.get("endpoint") and _is_elsewhere(planned["endpoint"], actual["endpoint"]):
+            message = f"endpoint is {actual['endpoint']}, planned is {planned['endpoint']}"
+            yield self._warning(
+                "endpoint_mismatch", message, "the peer roamed, or sits behind address translation", name
+            )
+        keepalive = actual.get("persistent_keepalive_s")
+        if keepalive is not None and keepalive != planned["persistent_keepalive"]:
+            message = f"keepalive is {keepalive} s, planned is {planned['persistent_keepalive']} s"
+            yield self._warning("keepalive_mismatch", message, _APPLY, name)
+        yield from self._handshake(planned, actual)
+
+    def _handshake(self, planned: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Finding]:
+        """Sessions that this host keeps warm must be there; others depend on the peer, so they are only reported."""
+        if not self._max_handshake_age_s:
+            return
+        report = self._error if planned["persistent_keepalive"] else self._warning
+        age_s, name = actual.get("last_handshake_age_s"), planned["name"]
+        hint = "see whether the peer runs and UDP passes between both"
+        if age_s is None:
+            yield report("handshake_missing", "there was no handshake yet", hint, name)
+        elif age_s > self._max_handshake_age_s:
+            yield report("handshake_stale", f"the last handshake is {age_s:.0f} s old", hint, name)
+
+
+def _networks(texts: Iterable[str]) -> set[str]:
+    return {canonical_network(text) for text in texts}
+
+
+def _change(wanted: set[str], present: set[str]) -> str:
+    missing, extra = sorted(wanted - present), sorted(present - wanted)
+    parts = [f"missing {shorten(missing)}"] if missing else []
+    return "; ".join([*parts, f"not planned {shorten(extra)}"] if extra else parts)
+
+
+def _is_elsewhere(planned: str, actual: str) -> bool:
+    """Whether both are numeric and differ; a name may resolve to anything."""
+    try:
+        one, other = parse_endpoint(planned, 0), parse_endpoint(actual, 0)
+    except ValueError:
+        return planned != actual
+    return one.address is not None and other.address is not None and str(one) != str(other)
+
+
+def _text(value: object) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
