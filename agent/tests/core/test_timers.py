@@ -61,7 +61,7 @@ def test_all_due_timers_of_a_peer_fire_in_their_order() -> None:
     timers.session_derived(0)
     timers.data_sent(0)
     timers.data_received(0)
-    timers.handshake_initiated(0)
+    timers.retransmit_after(5)
 
     assert [timer for _, timer in fire(queue, 1000)] == list(Timer)
 
@@ -75,7 +75,7 @@ def test_a_stopped_peer_arms_nothing_and_fires_nothing() -> None:
     timers.data_sent(0)
     timers.data_received(0)
     timers.set_persistent_keepalive(25, 0)
-    timers.handshake_initiated(0)
+    timers.retransmit_after(5)
     timers.session_derived(0)
 
     assert timers.earliest() == math.inf
@@ -100,7 +100,7 @@ def test_the_jitter_is_drawn_from_the_entropy(draw: bytes, jitter: float) -> Non
     timers = PeerTimers(cast(Peer, None), TimerQueue(), lambda count: draw)
     timers.start()
 
-    timers.handshake_initiated(100)
+    timers.retransmit_after(105)
     timers.data_sent(100)
 
     assert timers.retransmit_handshake_at == pytest.approx(105 + jitter)

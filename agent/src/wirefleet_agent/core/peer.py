@@ -25,10 +25,11 @@ class Peer:
 
     tx_bytes, rx_bytes: bytes of authenticated datagrams, headers and handshakes included, as ``wg show`` counts them.
     last_handshake: monotonic seconds, None never. last_handshake_wall: (seconds, nanoseconds) since the epoch, (0, 0)
-    never. local: the sticky source address (checklist 35).
+    never. local: the sticky source address (checklist 35). may_initiate_at: no initiation before this moment.
     """
 
     __slots__ = (
+        "__weakref__",
         "_allowed_ips",
         "_staged",
         "cookies",
@@ -36,9 +37,9 @@ class Peer:
         "environment",
         "handshake",
         "last_handshake",
-        "last_handshake_sent_at",
         "last_handshake_wall",
         "local",
+        "may_initiate_at",
         "public_key",
         "rx_bytes",
         "rx_datagrams",
@@ -60,7 +61,7 @@ class Peer:
         self.handshake.set_identity(environment.identity)
         self.sessions = SessionSlots(environment.indices)
         self.timers = PeerTimers(self, environment.timers, environment.entropy)
-        self.last_handshake_sent_at = -math.inf
+        self.may_initiate_at = -math.inf
         self.last_handshake: float | None = None
         self.last_handshake_wall = (0, 0)
         self.tx_bytes = 0
@@ -98,7 +99,7 @@ class Peer:
 
     def start(self) -> None:
         """The interface came up, or the peer was added to one that is."""
-        self.last_handshake_sent_at = -math.inf
+        self.may_initiate_at = -math.inf
         self.timers.start()
 
     def stop(self) -> None:
@@ -143,7 +144,7 @@ class Peer:
     def expire_sessions(self) -> None:
         """Our private key changed: nothing is sent under the old sessions, and a handshake may start at once."""
         self.abandon_handshake()
-        self.last_handshake_sent_at = -math.inf
+        self.may_initiate_at = -math.inf
         self.sessions.forbid_sending()
 
     def mark_handshake(self, now: float) -> None:

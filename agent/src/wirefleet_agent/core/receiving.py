@@ -28,7 +28,7 @@ from .constants import (
 from .cookies import CookieChecker
 from .environment import Environment
 from .events import HandshakeCompleted, SendDatagram
-from .handshake import open_initiation
+from .handshake import HandshakeState, open_initiation
 from .leases import OpenLease
 from .peer import Peer
 from .rate_limiter import RateLimiter
@@ -141,9 +141,10 @@ class HandshakeReceiver:
         peer = self._peers.get(PublicKey(opened.remote_static))
         if peer is None:
             raise PacketDropped(DropReason.UNKNOWN_PEER)
+        has_crossed = peer.handshake.state is HandshakeState.INITIATION_CREATED
         peer.handshake.consume_initiation(opened, now)
         _note_handshake_received(peer, waiting, now)
-        sending.send_response(peer, now)
+        sending.send_response(peer, now, has_crossed=has_crossed)
 
     def _consume_response(self, message: Response, waiting: _Waiting, now: float) -> None:
         environment = self._environment

@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Everything a peer sends: handshake messages, keepalives, staged packets; and what its timers make it send.
 
-An initiation that may not be sent yet, because an initiation or a response went out less than 5 s ago (checklist
-18), is owed and not forgotten: if nothing else will retry, the retransmit timer does. wireguard-go forgets it and waits
-for the next packet.
+Two things wireguard-go leaves to chance:
+
+* An initiation that may not be sent yet, because an initiation or a response went out less than 5 s ago (checklist
+  18), is owed and not forgotten: if nothing else will retry, the retransmit timer does.
+* Initiations that cross on the way overwrite each other, and both responses find nothing to answer (checklist
+  10). If the way takes longer than the jitter, both sides would go on crossing for ever. So the side with the greater
+  public key waits 5 s longer. No role is locked: whatever initiation comes first is answered.
 """
 
 from __future__ import annotations
@@ -32,11 +36,11 @@ def send_initiation(peer: Peer, now: float, *, is_retry: bool = False) -> None:
     identity = environment.identity
     if identity is None or peer.endpoint is None or not peer.handshake.is_usable or not peer.is_running:
         return
-    if now < peer.last_handshake_sent_at + REKEY_TIMEOUT_S:
+    if now < peer.may_initiate_at:
         if not peer.has_session(now) and not peer.timers.is_retransmit_pending:
-            peer.timers.handshake_initiated(peer.last_handshake_sent_at)
+            peer.timers.retransmit_after(peer.may_initiate_at)
         return
-    peer.last_handshake_sent_at = now
+    peer.may_initiate_at = now + REKEY_TIMEOUT_S
     index_before = peer.handshake.local_index
     index = environment.indices.allocate(peer)
     message = peer.handshake.create_initiation(
@@ -45,13 +49,18 @@ def send_initiation(peer: Peer, now: float, *, is_retry: bool = False) -> None:
     if index_before is not None:
         environment.indices.release(index_before)
     _send_handshake_message(peer, message, now)
-    peer.timers.handshake_initiated(now)
+    peer.timers.retransmit_after(peer.may_initiate_at)
 
 
-def send_response(peer: Peer, now: float) -> None:
-    """Answer the initiation that the peer's handshake has just consumed, and begin the session."""
+def send_response(peer: Peer, now: float, *, has_crossed: bool) -> None:
+    """Answer the initiation that the peer's handshake has just consumed, and begin the session.
+
+    has_crossed: it overwrote an initiation of ours.
+    """
     environment = peer.environment
-    peer.last_handshake_sent_at = now
+    peer.may_initiate_at = now + REKEY_TIMEOUT_S
+    if has_crossed and environment.identity is not None and peer.public_key < environment.identity.public_key:
+        peer.may_initiate_at += REKEY_TIMEOUT_S
     index_before = peer.handshake.local_index
     index = environment.indices.allocate(peer)
     message = peer.handshake.create_response(environment.new_ephemeral(), index).build()
@@ -150,9 +159,9 @@ def expire(peer: Peer, timer: Timer, now: float) -> None:
 
 def _retransmit(peer: Peer, now: float) -> None:
     timers = peer.timers
-    if now < peer.last_handshake_sent_at + REKEY_TIMEOUT_S:
+    if now < peer.may_initiate_at:
         # A response went out since: wait until an initiation is allowed. Not an attempt.
-        timers.handshake_initiated(peer.last_handshake_sent_at)
+        timers.retransmit_after(peer.may_initiate_at)
         return
     if timers.handshake_attempts > MAX_INITIATIONS - 2:
         peer.flush_staged(DropReason.STAGED_EXPIRED)

@@ -27,7 +27,6 @@ from .constants import (
     KEEPALIVE_TIMEOUT_S,
     NEW_HANDSHAKE_AFTER_S,
     REKEY_JITTER_MAX_S,
-    REKEY_TIMEOUT_S,
     WIPE_KEYS_AFTER_S,
 )
 from .timer_queue import TimerQueue
@@ -166,10 +165,10 @@ class PeerTimers:
     def is_retransmit_pending(self) -> bool:
         return self.retransmit_handshake_at < _OFF
 
-    def handshake_initiated(self, sent_at: float) -> None:
-        """A handshake message went out at ``sent_at``: try again 5 s and some jitter after it."""
+    def retransmit_after(self, when: float) -> None:
+        """Try again at ``when``, which is when an initiation is allowed again, and some jitter after it."""
         if self.is_running:
-            self.retransmit_handshake_at = sent_at + REKEY_TIMEOUT_S + self._jitter()
+            self.retransmit_handshake_at = when + self._jitter()
             self._queue.wake(self, self.retransmit_handshake_at)
 
     def handshake_complete(self) -> None:
