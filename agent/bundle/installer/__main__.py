@@ -7,12 +7,12 @@ import sys
 
 
 def _too_old():
-    message = "this bundle needs Python 3.11 or newer, not %d.%d" % sys.version_info[:2]
+    message = "this bundle needs Python 3.11 or newer, not %d.%d" % sys.version_info[:2]  # noqa: UP031
     hint = "call it with another interpreter, for example: python3.11 " + sys.argv[0]
     if "--json" in sys.argv:
         print(json.dumps({"error": {"code": "refused", "message": message, "path": sys.executable, "hint": hint}}))
     else:
-        sys.stderr.write("wirefleet-bundle: %s (%s)\n" % (message, hint))
+        sys.stderr.write("wirefleet-bundle: %s (%s)\n" % (message, hint))  # noqa: UP031
     return 5
 
 

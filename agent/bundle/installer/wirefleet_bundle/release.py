@@ -19,6 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +103,11 @@ class ReleaseInstaller:
     def _build(self, staging: Path, final: Path, wheels: tuple[str, ...], name: str) -> None:
         self._progress(f"building release {name}")
         venv.EnvBuilder(with_pip=False, symlinks=True).create(staging)
-        for script in (staging / "bin").glob("[Aa]ctivate*"):
-            script.unlink()
         payload = staging / "payload"
         payload.mkdir()
         self._unpack(staging, final, payload, wheels)
         shutil.rmtree(payload)
+        _tidy(staging)
         self._progress("trying it")
         self._try(staging)
         record = {"schema": 1, "version": name, "digest": self._bundle.manifest.digest}
@@ -205,9 +205,17 @@ def _digest_of(release: Path) -> str | None:
         return None
 
 
-def _member_names(wheel: Path) -> list[str]:
-    import zipfile
+def _tidy(home: Path) -> None:
+    """Only our own commands are offered, and nothing tells of the place where the release was built."""
+    for script in (home / "bin").iterdir():
+        if not script.name.startswith(("python", "wirefleet-")):
+            script.unlink()
+    settings = home / "pyvenv.cfg"
+    kept = [line for line in settings.read_text(encoding="utf-8").splitlines() if not line.startswith("command")]
+    settings.write_text("\n".join(kept) + "\n", encoding="utf-8")
 
+
+def _member_names(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         return archive.namelist()
 

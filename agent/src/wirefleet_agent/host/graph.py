@@ -62,12 +62,12 @@ def _parts(container: Container) -> list[_Part]:
     """Without the container's own entries, sorted by name within a scope."""
     found = [(group.name, node) for group in Transformer().transform(container) for node in _nodes(group)]
     names = {node.id: _readable(node.name) for _, node in found}
-    hidden = {name for name in names.values() if name == "Container" or name.startswith("HasContext(")}
+    hidden = {name for name in names.values() if name.startswith("HasContext(")}
     parts: dict[str, _Part] = {}
     for scope, node in found:
         name = names[node.id]
         needs = tuple(names[need] for need in node.dependencies if need in names and names[need] not in hidden)
-        if name not in parts and name not in hidden:
+        if name not in parts and name not in hidden and name != "Container":
             parts[name] = _Part(name, _scope_name(scope), node.type is NodeType.CONTEXT, needs)
     scopes = list(dict.fromkeys(part.scope for part in parts.values()))
     return sorted(parts.values(), key=lambda part: (scopes.index(part.scope), part.name))

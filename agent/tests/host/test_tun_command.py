@@ -1,0 +1,25 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""The words of wirefleet-tun; what it does is tested in interop/."""
+
+from __future__ import annotations
+
+import pytest
+from wirefleet_agent.host.tun_command import main
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("wirefleet-tun ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["-f"], ["one", "two"], ["--frobnicate"], ["-f", "-x"]])
+def test_a_wrong_call_prints_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "Usage: wirefleet-tun" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["a-name-that-is-too-long"], ["-f", "a-name-that-is-too-long"]])
+def test_an_error_of_the_daemon_is_the_commands_error(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 1
+    assert "1 to 15 bytes" in capfd.readouterr().err
