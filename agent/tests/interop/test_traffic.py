@@ -159,3 +159,22 @@ def test_a_killed_peer_that_comes_back_is_reached_again(make_pair) -> None:
     two.ping(one.addresses[0])
 
     assert answers(one, two.addresses[0])
+
+
+def test_the_interface_works_in_another_namespace_than_its_sockets(make_pair, lab) -> None:
+    one, two = make_pair(OURS, OURS, joined=False)
+    for end in (one, two):
+        end.start()
+    inside = lab.namespace("inside")
+    one.namespace.run("ip", "link", "set", one.name, "netns", inside.name)
+    inside.run("ip", "address", "add", one.overlay.split()[0], "dev", one.name)
+
+    inside.run("ip", "link", "set", one.name, "up", "mtu", "1400")
+    wait_until(one.is_listening, "the sockets are open in the first namespace")
+    two.up()
+    one.add_peer(two)
+    two.add_peer(one)
+
+    inside.run("ping", "-c", "2", "-i", "0.2", "-s", "1300", two.addresses[0])
+    inside.run("ip", "link", "delete", one.name)
+    wait_until(lambda: not one.socket.exists(), "the process has ended")

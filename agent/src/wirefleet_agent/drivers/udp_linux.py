@@ -61,6 +61,7 @@ class LinuxUdp:
         self._ways: dict[tuple[Endpoint, LocalAddress | None], _Way] = {}
         self._sources: dict[_Address, Endpoint] = {}
         self._locals: dict[bytes, LocalAddress] = {}
+        self._may_wait = True
         self.receive_errors = 0
 
     @property
@@ -121,6 +122,7 @@ class LinuxUdp:
 
     def send_batch(self, batch: Batch) -> int:
         sent = 0
+        self._may_wait = True
         endpoints, locals_, ways = batch.endpoints, batch.locals, self._ways
         for i in range(batch.count):
             endpoint = endpoints[i]
@@ -154,11 +156,11 @@ class LinuxUdp:
         """Once more: after a moment when the socket's buffer is full, without the local address when that is stale.
 
         Waiting is the back-pressure that a lost datagram would not be: the TUN's queue fills and TCP slows down.
+        A batch waits in vain at most once, so that a stuck network does not hold the loop.
         """
         if isinstance(error, BlockingIOError):
-            poll = select.poll()
-            poll.register(way.socket.fileno(), select.POLLOUT)
-            if not poll.poll(_FULL_BUFFER_WAIT_MS):
+            self._may_wait = self._may_wait and _wait_writable(way.socket)
+            if not self._may_wait:
                 return False
         elif way.ancillary and error.errno in _STALE_SOURCE:
             way = way._replace(ancillary=())
@@ -202,6 +204,12 @@ class LinuxUdp:
         local = LocalAddress(str(ipaddress.ip_address(packed)), ifindex)
         self._locals[data] = local
         return local
+
+
+def _wait_writable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLOUT)
+    return bool(poll.poll(_FULL_BUFFER_WAIT_MS))
 
 
 def _pktinfo(endpoint: Endpoint, local: LocalAddress) -> _Ancillary:

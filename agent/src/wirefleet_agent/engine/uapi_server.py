@@ -8,6 +8,7 @@ One thread: a request is answered between two turns of the pump, so no packet se
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -129,7 +130,7 @@ class UapiServer:
         raise DriverError(
             "the interface's socket is in use",
             call="bind",
-            os_code=98,
+            os_code=errno.EADDRINUSE,
             path=str(self.path),
             hint="another process serves this interface",
         )
