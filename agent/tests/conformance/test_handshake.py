@@ -19,17 +19,15 @@ from wirefleet_agent.wire import Endpoint
 
 PSKS = [None, bytes(range(32))]
 
-# Every u-coordinate whose order divides 8, on the curve and its twist, with the unreduced forms (p, p + 1, 2p ...) and, of each, the
-# form with the ignored bit 255 set: the list that everybody uses, from cr.yp.to/ecdh.html#validate.
+# Every u-coordinate whose order divides 8, on the curve and its twist, the unreduced forms p and p + 1 included, and
+# each of them with the ignored bit 255 set (cr.yp.to/ecdh.html#validate, RFC 7748 section 5).
 _P = 2**255 - 19
 _EIGHTH = [
     325606250916557431795983626356110631294008115727848805560023387167927233504,
     39382357235489614581723060781553021112529911719440698176882885853963445705823,
 ]
 LOW_ORDER_POINTS = [0, 1, *_EIGHTH, _P - 1, _P, _P + 1]
-LOW_ORDER_KEYS = [
-    (point | high_bit << 255).to_bytes(32, "little") for point in LOW_ORDER_POINTS for high_bit in (0, 1)
-]
+LOW_ORDER_KEYS = [(point | high_bit << 255).to_bytes(32, "little") for point in LOW_ORDER_POINTS for high_bit in (0, 1)]
 
 
 def with_valid_mac1(message: bytes, receiver: bytes) -> bytes:

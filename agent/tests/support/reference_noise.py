@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """WireGuard's handshake and transport a second time, straight from the paper's sections 5.4.1 to 5.4.7.
 
-Nothing here comes from wirefleet_agent: where the two agree, they agree with the paper, not with themselves. The letters are
-the paper's: C the chaining key, H the hash, E the ephemeral, S the static key, Q the preshared key, I and R the indices.
+Nothing here comes from wirefleet_agent: where the two agree, they agree with the paper, not with themselves. C is the
+paper's chaining key, H its hash, E the ephemeral key.
 """
 
 from __future__ import annotations

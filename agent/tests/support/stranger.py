@@ -29,7 +29,7 @@ class Stranger:
             private or net.random.randbytes(32), node.public_key.raw, net.random.randbytes, psk or bytes(32)
         )
         self.send_counter = 0
-        self._taken = 0
+        self._taken = len(net.records)
         self._stamp = 0
         self.peer: Peer = node.device.add_peer(PublicKey(self.noise.public), net.now)
         node.device.set_preshared_key(self.peer, PresharedKey(psk) if psk else None, net.now)
