@@ -20,7 +20,7 @@ BRANCH_ROOMS = {
     "wire": "wirefleet_agent/wire/",
     "core": "wirefleet_agent/core/",
     "config": "wirefleet_agent/config/",
-    "planner": "plugins/module_utils/",
+    "planner": "plugins/module_utils/planner/",
 }
 
 
