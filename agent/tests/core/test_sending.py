@@ -86,3 +86,15 @@ def test_giving_up_arms_the_wipe_and_leaves_no_index(net: Network) -> None:
 
     assert len(a.device._environment.indices) == 0
     assert a.device.next_deadline() is None
+
+
+def test_a_keepalive_that_has_nowhere_to_go_is_not_sent(net: Network) -> None:
+    a, b = net.established_pair()
+    a.device.set_endpoint(a.peer(b), None, net.now)
+
+    net.run_for(5)
+    a.device.set_persistent_keepalive(a.peer(b), 1, net.now)
+    net.run_for(3)
+
+    assert net.count(sender=a) == 0
+    assert a.has_session(b)

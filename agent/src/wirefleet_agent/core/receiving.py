@@ -67,8 +67,9 @@ class HandshakeReceiver:
 
     def clear(self) -> None:
         """The interface went down."""
-        self._environment.drops[DropReason.PEER_STOPPED] += len(self._queue)
-        self._queue.clear()
+        if self._queue:
+            self._environment.drops[DropReason.PEER_STOPPED] += len(self._queue)
+            self._queue.clear()
 
     def enqueue(
         self, kind: MessageType, datagram: bytes, source: Endpoint, local: LocalAddress | None, now: float
