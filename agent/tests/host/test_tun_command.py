@@ -4,8 +4,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 from wirefleet_agent.host.tun_command import main
+
+
+@pytest.fixture(autouse=True)
+def logging_is_put_back() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

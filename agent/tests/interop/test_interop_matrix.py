@@ -52,13 +52,14 @@ def test_a_session_is_told_alike_by_both_ends(make_pair, left: str, right: str, 
     one, two = make_pair(left, right, family, joined=False)
     psk = run("wg", "genpsk").stdout.strip() if is_keyed else "(none)"
     before_s = int(time.time())
-    for end, other, knows in ((one, two, True), (two, one, False)):
+    # The responder first, and the initiator's peer last: a keepalive makes it speak at once.
+    for end, other, knows in ((two, one, False), (one, two, True)):
         end.start()
-        end.add_peer(other, "persistent-keepalive", "25", knows_endpoint=knows)
+        end.up()
         if is_keyed:
             keep_psk(end, other, psk)
-    for end in (two, one):
-        end.up()
+        end.add_peer(other, "persistent-keepalive", "25", knows_endpoint=knows)
+    wait_until(lambda: dump(two)[1][one.public_key].handshake_s, "the session that the keepalive makes")
 
     one.ping(two.addresses[0])
     two.ping(one.addresses[1])

@@ -134,6 +134,25 @@ def test_a_signal_cleans_up(lab: Lab) -> None:
     end.wait_gone()
 
 
+def test_the_log_level_decides_what_is_said_and_no_key_is_among_it(lab: Lab) -> None:
+    namespace = lab.namespace("one")
+    outputs = {}
+    for level in ("verbose", "error", "silent"):
+        end = TunnelEnd(lab, namespace, OURS, "192.0.2.1", "10.9.0.1/24", port=0, log_level=level)
+        process = namespace.start(program(OURS), "-f", end.name, env={"LOG_LEVEL": level})
+        wait_until(end.socket.exists, "the socket")
+        end.wg("set", end.name, "private-key", "/dev/stdin", text=end.private_key)
+        end.up()
+        exchange(end.socket, b"set=1\nnonsense\n\n")
+        process.stop()
+        outputs[level] = process.output
+        assert end.private_key not in process.output
+
+    assert '"event": "tunnel_up"' in outputs["verbose"]
+    assert outputs["error"] == ""
+    assert outputs["silent"] == ""
+
+
 def test_a_stale_socket_is_replaced_and_a_live_one_is_not(lab: Lab) -> None:  # checklist 45
     one, two = lab.namespace("one"), lab.namespace("two")
     end = TunnelEnd(lab, one, OURS, "192.0.2.1", "10.9.0.1/24")

@@ -30,7 +30,7 @@ _FIRST_DELAY_S = 1.0
 _MAX_DELAY_S = 60.0
 _JITTER = 0.2
 
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger(room="engine")
 
 
 def system_lookup(name: HostPort) -> Endpoint:

@@ -13,7 +13,7 @@ from .loop import Loop
 _MAX_FAILURES = 20
 _WINDOW_S = 60.0
 
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger(room="engine")
 
 
 class Supervisor:

@@ -21,7 +21,7 @@ _LINK_POLL_S = 1.0  # where the platform's events do not reach; also finds an in
 _BIND_RETRY_S = 2.0
 _SETTLE_S = 0.2  # routes change in flocks
 
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger(room="engine")
 
 
 class Tunnel:

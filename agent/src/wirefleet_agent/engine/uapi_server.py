@@ -39,7 +39,7 @@ _CHUNK_BYTES = 256 * 1024
 _POLL_S = 1.0
 _PRIVATE_UMASK = 0o077
 
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger(room="engine")
 
 
 class UapiServer:

@@ -17,8 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-import structlog
-
 from ..control import Applier
 from ..core import Device, stamp_of
 from ..drivers.netlink_linux import LinuxUnderlayMonitor
@@ -26,12 +24,12 @@ from ..drivers.tun_linux import LinuxTun
 from ..drivers.udp_linux import LinuxUdp
 from ..engine import Loop, Supervisor, Tunnel, UapiServer
 from ..errors import InternalError, UsageError, WireFleetError
+from ..observe import Logs
 
 USAGE = "Usage: wirefleet-tun [-f|--foreground] INTERFACE-NAME\n       wirefleet-tun --version"
 
-_LEVELS = {"verbose": "debug", "debug": "debug", "info": "info", "error": "error", "silent": "critical"}
+_DEFAULT_LOG_LEVEL = "error"
 _READY = b"ready"
-_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,18 +107,12 @@ def _detach_output() -> None:
 
 
 def _configure_logging() -> None:
-    """Plain lines on stderr; LOG_LEVEL is verbose or debug, error (the default), or silent."""
-    level = _LEVELS.get(os.environ.get("LOG_LEVEL", "error").lower(), "error")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(_NUMBERS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )
+    """JSON lines on stderr; LOG_LEVEL is verbose or debug, error (the default), or silent."""
+    level = os.environ.get("LOG_LEVEL", _DEFAULT_LOG_LEVEL)
+    try:
+        Logs().configure(level=level)
+    except ValueError:
+        Logs().configure(level=_DEFAULT_LOG_LEVEL)  # as wireguard-go, which does not refuse to start over it
 
 
 def _tai64n_now() -> bytes:
