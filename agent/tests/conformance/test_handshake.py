@@ -1,10 +1,8 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Handshakes against the reference implementation, in both roles; checklist 1 to 10."""
+"""Handshakes against the reference implementation, in both roles; checklist 1 and 3 to 10."""
 
 from __future__ import annotations
-
-import ipaddress
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -18,21 +16,6 @@ from wirefleet_agent.keys import PrivateKey, PublicKey
 from wirefleet_agent.wire import Endpoint
 
 PSKS = [None, bytes(range(32))]
-
-# Every u-coordinate whose order divides 8, on the curve and its twist, the unreduced forms p and p + 1 included, and
-# each of them with the ignored bit 255 set (cr.yp.to/ecdh.html#validate, RFC 7748 section 5).
-_P = 2**255 - 19
-_EIGHTH = [
-    325606250916557431795983626356110631294008115727848805560023387167927233504,
-    39382357235489614581723060781553021112529911719440698176882885853963445705823,
-]
-LOW_ORDER_POINTS = [0, 1, *_EIGHTH, _P - 1, _P, _P + 1]
-LOW_ORDER_KEYS = [(point | high_bit << 255).to_bytes(32, "little") for point in LOW_ORDER_POINTS for high_bit in (0, 1)]
-
-
-def with_valid_mac1(message: bytes, receiver: bytes) -> bytes:
-    """The message as an attacker who knows the receiver's public key would finish it."""
-    return with_macs(message[:-32], receiver)
 
 
 # checklist 1
@@ -94,43 +77,6 @@ def test_one_byte_more_or_less_or_a_reserved_byte_is_malformed(net: Network) -> 
     assert node.drops == {DropReason.MALFORMED_MESSAGE: 2, DropReason.UNKNOWN_MESSAGE_TYPE: 3}
     stranger.give(good)
     assert len(stranger.take("response")) == 1
-
-
-# checklist 2
-@pytest.mark.parametrize("key", LOW_ORDER_KEYS, ids=lambda key: key.hex()[:8] + key.hex()[-4:])
-def test_a_peer_with_a_low_order_key_is_unusable_but_harmless(net: Network, key: bytes) -> None:
-    node, other = net.node(), net.node()
-    node.configure(other)
-    peer = node.device.add_peer(PublicKey(key), net.now)
-    node.device.set_endpoint(peer, other.endpoint, net.now)
-    node.device.set_persistent_keepalive(peer, 5, net.now)
-    node.device.allowed_ips.insert(ipaddress.ip_network("10.99.0.1/32"), peer)
-
-    node.device.send_packet(ip_packet(node.inner, "10.99.0.1", b"x"), net.now)
-    net.run_for(20)
-
-    assert net.records == []
-    assert node.drops == {DropReason.LOW_ORDER_KEY: 1}
-    assert not peer.handshake.is_usable
-
-
-@pytest.mark.parametrize("key", LOW_ORDER_KEYS, ids=lambda key: key.hex()[:8] + key.hex()[-4:])
-def test_a_low_order_ephemeral_aborts_either_handshake(net: Network, key: bytes) -> None:
-    node = net.node()
-    stranger = Stranger(net, node)
-    initiation = stranger.noise.create_initiation(stranger.stamp())
-    stranger.give(with_valid_mac1(initiation[:8] + key + initiation[40:], node.public_key.raw))
-    assert node.drops == {DropReason.LOW_ORDER_KEY: 1}
-
-    stranger.poke()
-    (ours,) = stranger.take("initiation")
-    stranger.noise.consume_initiation(ours)
-    response = stranger.noise.create_response()
-    stranger.give(with_valid_mac1(response[:12] + key + response[44:], node.public_key.raw))
-    assert node.drops == {DropReason.LOW_ORDER_KEY: 2}
-
-    stranger.give(response)
-    assert len(stranger.opened()) == 1, "the real response is still welcome"
 
 
 # checklist 3
@@ -344,7 +290,7 @@ def test_a_forged_response_leaves_the_handshake_as_it_was(net: Network) -> None:
     for offset in (12, 43, 44, 59):
         forged = bytearray(response)
         forged[offset] ^= 1
-        stranger.give(with_valid_mac1(bytes(forged), node.public_key.raw), source=attacker)
+        stranger.give(with_macs(bytes(forged[:-32]), node.public_key.raw), source=attacker)
 
     assert node.drops == {DropReason.BAD_HANDSHAKE: 4}
     assert stranger.peer.endpoint == stranger.endpoint
@@ -361,7 +307,7 @@ def test_a_forged_initiation_does_not_disturb_a_handshake_under_way(net: Network
     for offset in (8, 40, 88, 115):
         forged = bytearray(other)
         forged[offset] ^= 1
-        stranger.give(with_valid_mac1(bytes(forged), node.public_key.raw))
+        stranger.give(with_macs(bytes(forged[:-32]), node.public_key.raw))
 
     assert node.drops == {DropReason.BAD_HANDSHAKE: 4}
     stranger.noise.consume_initiation(ours)
