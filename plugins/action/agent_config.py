@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
@@ -43,7 +44,7 @@ class ActionModule(AgentAction):
             "toml": options["toml"],
             "confirm_timeout_s": options["confirm_timeout_s"],
         }
-        preshared_keys = preshared_keys_of(options)
+        preshared_keys = {} if self._is_secret_still_to_come() else preshared_keys_of(options)
         if preshared_keys:
             request["preshared_keys"] = preshared_keys
         try:
@@ -60,6 +61,11 @@ class ActionModule(AgentAction):
         if self._task.diff and isinstance(reply.get("diff"), dict) and result["changed"]:
             result["diff"] = self._diff(reply["diff"])
         return result
+
+    def _is_secret_still_to_come(self) -> bool:
+        """Whether this is check mode before the run that makes the fleet's secret."""
+        path = self.options["preshared_secret_path"]
+        return self.is_check and path is not None and not Path(path).exists()
 
     def _confirm(self) -> dict[str, Any]:
         confirm_id = self.options["confirm_id"]

@@ -24,8 +24,12 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
-Type=simple
+Type=notify
+NotifyAccess=main
 ExecStart={command} --root / --tunnel {tunnel} run
+ExecReload=/bin/kill -HUP $MAINPID
+WatchdogSec=30
+TimeoutStartSec=60
 Restart=on-failure
 RestartSec=2
 ConfigurationDirectory=wirefleet
