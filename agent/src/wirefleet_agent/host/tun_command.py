@@ -24,12 +24,14 @@ from ..drivers.tun_linux import LinuxTun
 from ..drivers.udp_linux import LinuxUdp
 from ..engine import Loop, Supervisor, Tunnel, UapiServer
 from ..errors import InternalError, UsageError, WireFleetError
-from ..observe import Logs
+from ..observe import Logs, get_logger
 
 USAGE = "Usage: wirefleet-tun [-f|--foreground] INTERFACE-NAME\n       wirefleet-tun --version"
 
 _DEFAULT_LOG_LEVEL = "error"
 _READY = b"ready"
+
+_log = get_logger("tun")
 
 
 def main(arguments: list[str] | None = None) -> int:
