@@ -206,10 +206,13 @@ def _digest_of(release: Path) -> str | None:
 
 
 def _tidy(home: Path) -> None:
-    """Only our own commands are offered, and nothing tells of the place where the release was built."""
+    """Only our own commands are offered, the unit lies where every Python version has it, no path of the build stays."""
     for script in (home / "bin").iterdir():
         if not script.name.startswith(("python", "wirefleet-")):
             script.unlink()
+    (home / "share").mkdir(exist_ok=True)
+    for unit in home.glob("lib/python*/site-packages/wirefleet_agent/host/units/*.service"):
+        shutil.copyfile(unit, home / "share" / unit.name)
     settings = home / "pyvenv.cfg"
     kept = [line for line in settings.read_text(encoding="utf-8").splitlines() if not line.startswith("command")]
     settings.write_text("\n".join(kept) + "\n", encoding="utf-8")

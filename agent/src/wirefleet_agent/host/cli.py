@@ -76,7 +76,8 @@ def _run(words: list[str], stdin: BinaryIO, stdout: TextIO) -> int:
         document = answer.reply if answer.error is None else {**_error_document(answer.error), **answer.reply}
         print(json.dumps(document), file=stdout, flush=True)
     else:
-        print(answer.text, file=stdout, flush=True)
+        if answer.text:
+            print(answer.text, file=stdout, flush=True)
         if answer.error is not None:
             print(f"wirefleet-agent: {answer.error}", file=sys.stderr)
     return 0 if answer.error is None else answer.error.exit_code

@@ -54,7 +54,7 @@ def decode_reply(line: bytes) -> Json:
         if "error" in message:
             raise _revived(message["error"])
         reply = message["reply"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreachableError("the daemon did not answer the request", hint="see its log") from error
     if not isinstance(reply, dict):
         raise UnreachableError("the daemon did not answer the request", hint="see its log")

@@ -24,6 +24,7 @@ NOT_RUNNING: Mapping[str, object] = {
     "peers": [],
     "drops": {},
     "error": None,
+    "counters": {},
 }
 
 

@@ -85,7 +85,7 @@ class TunnelService:
 
     def _handlers(self) -> dict[str, Callable[[Mapping[str, object]], Json]]:
         return {
-            "ping": lambda _request: self._identity(),
+            "ping": lambda _request: self._identity() | {"is_configured": self._live.config is not None},
             "stop": self._stop,
             "status": lambda _request: self.status(),
             "health": lambda request: self._health(HealthRequest.from_json(request)),
@@ -112,7 +112,7 @@ class TunnelService:
         }
 
     def _identity(self) -> Json:
-        return {"running": True, "pid": os.getpid(), "is_configured": self._live.config is not None}
+        return {"running": True, "pid": os.getpid()}
 
     def _stop(self, _request: Mapping[str, object]) -> Json:
         self._loop.call_soon(self._loop.stop)

@@ -240,8 +240,13 @@ class ConfigStore:
         return read_private(self._paths.pending_dir / "confirmed") or b""
 
     def _remove_leftovers(self) -> None:
-        for path in (self._paths.conf, self._paths.toml):
-            for leftover in path.parent.glob(f".{path.name}.*.new"):
+        """Only of this tunnel: its configuration, and all that a dead process staged beside the journal."""
+        for folder, pattern in (
+            (self._paths.conf.parent, f".{self._paths.conf.name}.*.new"),
+            (self._paths.toml.parent, f".{self._paths.toml.name}.*.new"),
+            (self._paths.pending_dir, ".*.new"),
+        ):
+            for leftover in folder.glob(pattern):
                 discard_staged(leftover)
 
 

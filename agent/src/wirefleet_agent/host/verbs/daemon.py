@@ -55,7 +55,7 @@ def _run(call: Call) -> Answer:
         get_logger("host").critical("service_failed", error=str(error), kind=type(error).__name__)
         raise
     reply: Json = {"changed": True, "running": False, "pid": None}
-    return Answer(reply, "stopped")
+    return Answer(reply, "")
 
 
 def _start(call: Call) -> Answer:
