@@ -11,7 +11,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, Plan, PlanRequest, make_plan, parse_lock
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import (
+    Lock,
+    Plan,
+    PlanRequest,
+    make_plan,
+    parse_lock,
+)
 
 OVERLAY = ["10.86.0.0/24", "fd86::/64"]
 HUB_ENDPOINTS = {"hub-1": "192.0.2.1", "hub-2": "198.51.100.2:4000", "hub-3": "[2001:db8:3::3]"}

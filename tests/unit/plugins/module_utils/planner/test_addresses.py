@@ -30,7 +30,7 @@ def test_hubs_get_the_lowest_addresses_and_host_parts_are_equal_in_both_families
 def test_new_hosts_are_served_in_natural_order():
     plan = make_plan(fleet(spokes=["s10", "s9", "s1"]), Lock())
 
-    assert [name for name in plan.hosts][3:] == ["s1", "s9", "s10"]
+    assert list(plan.hosts)[3:] == ["s1", "s9", "s10"]
     assert addresses(plan)["s10"] == ["10.86.0.6", "fd86::6"]
 
 

@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, make_plan
-from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import _fleet, _networks
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, _fleet, _networks, make_plan
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.problems import PlanError
-from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import fleet, lock_of, plan_again, public_key, slice_of
+from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import (
+    fleet,
+    lock_of,
+    plan_again,
+    public_key,
+    slice_of,
+)
 
 
 def refusal(request, lock=None):
@@ -48,7 +53,11 @@ def test_names_that_differ_only_in_case_are_refused():
 
 
 def test_overlapping_site_prefixes_name_both_hosts():
-    hosts = {"spoke-1": site("10.20.0.0/16", "10.1.0.0/24"), "spoke-2": site("10.20.5.0/24"), "hub-1": site("10.20.9.0/24")}
+    hosts = {
+        "spoke-1": site("10.20.0.0/16", "10.1.0.0/24"),
+        "spoke-2": site("10.20.5.0/24"),
+        "hub-1": site("10.20.9.0/24"),
+    }
 
     message = refusal(fleet(hosts=hosts))
 
@@ -132,7 +141,22 @@ def test_an_endpoint_is_an_address_or_a_name_with_or_without_a_port(text, shown)
 
 @pytest.mark.parametrize(
     "text",
-    ["a b", "host:0", "host:65536", "host:x", "host:", ":1", "[::1", "[::1]x", "[2001:db8::1]:", "-a", "1.2.3", "0.0.0.0", "ff02::1", "x" * 254],
+    [
+        "a b",
+        "host:0",
+        "host:65536",
+        "host:x",
+        "host:",
+        ":1",
+        "[::1",
+        "[::1]x",
+        "[2001:db8::1]:",
+        "-a",
+        "1.2.3",
+        "0.0.0.0",
+        "ff02::1",
+        "x" * 254,
+    ],
 )
 def test_an_unreadable_endpoint_is_refused(text):
     assert "is not an endpoint" in refusal(fleet(hosts={"spoke-1": {"endpoint": text}}))
@@ -168,7 +192,9 @@ def test_an_unknown_region_is_refused_with_the_known_ones():
 
 
 def test_named_regions_may_have_no_hub():
-    plan = make_plan(fleet(everywhere={"regions": ["eu", "us", "ap", "sa"]}, hosts={"spoke-1": {"region": "sa"}}), Lock())
+    plan = make_plan(
+        fleet(everywhere={"regions": ["eu", "us", "ap", "sa"]}, hosts={"spoke-1": {"region": "sa"}}), Lock()
+    )
 
     assert slice_of(plan, "spoke-1")["region"] == "sa"
 
@@ -204,7 +230,11 @@ def test_values_out_of_range_are_refused(values, complaint):
 def test_numbers_may_be_texts():
     plan = make_plan(fleet(hosts={"spoke-1": {"port": " 4500", "mtu": "1380"}}), Lock())
 
-    assert slice_of(plan, "spoke-1")["interface"] == {"addresses": ["10.86.0.4/24", "fd86::4/64"], "listen_port": 4500, "mtu": 1380}
+    assert slice_of(plan, "spoke-1")["interface"] == {
+        "addresses": ["10.86.0.4/24", "fd86::4/64"],
+        "listen_port": 4500,
+        "mtu": 1380,
+    }
 
 
 def test_an_option_of_the_task_wins_over_the_variables():
@@ -244,7 +274,9 @@ def test_a_fleet_variable_may_be_set_on_some_hosts_only():
 
 def test_an_overlay_has_one_prefix_per_family():
     assert "the overlay has no network" in refusal(fleet(everywhere={"overlay_prefixes": None}))
-    assert "at most one IPv4 and one IPv6 network" in refusal(fleet(everywhere={"overlay_prefixes": ["10.1.0.0/24", "10.2.0.0/24"]}))
+    assert "at most one IPv4 and one IPv6 network" in refusal(
+        fleet(everywhere={"overlay_prefixes": ["10.1.0.0/24", "10.2.0.0/24"]})
+    )
 
 
 def test_too_many_single_routes_are_refused_in_favour_of_supernets(monkeypatch):

@@ -7,7 +7,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, LockedHost, make_plan, parse_lock, render_lock
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import (
+    Lock,
+    LockedHost,
+    make_plan,
+    parse_lock,
+    render_lock,
+)
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.problems import PlanFilesError
 from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import fleet, lock_of, plan_again, public_key
 
@@ -53,7 +59,7 @@ def test_a_lock_never_holds_more_than_it_says():
     [
         (b"", "the file is not JSON"),
         (b"{", "the.lock.json:1: the file is not JSON"),
-        (b'{\n<<<<<<< HEAD\n', "the file holds a merge conflict"),
+        (b"{\n<<<<<<< HEAD\n", "the file holds a merge conflict"),
         (b"\xff\xfe", "the file is not UTF-8 text"),
         (b"[" * 100000, "nested too deeply"),
         (b"[]", "the file holds no JSON object"),
@@ -75,8 +81,14 @@ def test_a_lock_never_holds_more_than_it_says():
         (lock({"a": {"role": "hub"}}), "hosts.a.addresses: is not a list of addresses"),
         (lock({"a": {**GOOD, "addresses": ["10.86.0.4/24"]}}), "hosts.a.addresses[0]: '10.86.0.4/24' is not an IPv4"),
         (lock({"a": {**GOOD, "addresses": [{"x": 1}]}}), "hosts.a.addresses[0]:"),
-        (lock({"a": {**GOOD, "addresses": ["10.86.0.4", "10.86.0.5"]}}), "hosts.a.addresses[1]: one address per family"),
-        (lock({"a": GOOD, "b": {**GOOD, "public_key": None}}), "hosts.b.addresses[0]: 10.86.0.4 is also held by hosts.a"),
+        (
+            lock({"a": {**GOOD, "addresses": ["10.86.0.4", "10.86.0.5"]}}),
+            "hosts.a.addresses[1]: one address per family",
+        ),
+        (
+            lock({"a": GOOD, "b": {**GOOD, "public_key": None}}),
+            "hosts.b.addresses[0]: 10.86.0.4 is also held by hosts.a",
+        ),
         (lock({"a": GOOD, "b": {**GOOD, "addresses": []}}), "hosts.b.public_key: is also the key of a"),
         (lock({"a": GOOD}, removed={"a": {"addresses": []}}), "removed.a: the host is also among hosts"),
         (lock(removed={"b": {"addresses": [], "public_key": "x"}}), "removed.b.public_key: this key is unknown"),

@@ -7,7 +7,13 @@ from __future__ import annotations
 import collections
 
 import pytest
-from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Candidate, Lock, make_plan, rank_hubs, score
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import (
+    Candidate,
+    Lock,
+    make_plan,
+    rank_hubs,
+    score,
+)
 from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import fleet
 
 SAME = [Candidate(name, "eu", 100) for name in ("h1", "h2", "h3")]
@@ -55,7 +61,7 @@ def test_the_order_of_the_hubs_does_not_matter():
 def test_a_lost_hub_moves_only_its_own_spokes():
     before, after = preferred(SAME), preferred(SAME[:2])
 
-    assert all(new == old for old, new in zip(before, after) if old != "h3")
+    assert all(new == old for old, new in zip(before, after, strict=True) if old != "h3")
 
 
 def test_the_plan_shows_the_whole_ranking_and_the_hub_that_carries_the_traffic():

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, make_plan
 from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import fleet, peers_of, plan_again, slice_of
@@ -77,9 +78,9 @@ def test_every_hop_accepts_the_packets_source():
     plan = make_plan(fleet(spokes=5, hosts=SITES), Lock())
 
     for source, entry in plan.hosts.items():
-        for target, other in plan.hosts.items():
+        for other in plan.hosts.values():
             hops = way(plan, source, other["addresses"][0])
-            for previous, hop in zip(hops, hops[1:]):
+            for previous, hop in itertools.pairwise(hops):
                 assert owner_of(plan, hop, entry["addresses"][0]) == previous
 
 
@@ -142,7 +143,9 @@ def test_removing_a_host_takes_it_out_of_every_slice():
 
 
 def test_a_degraded_fleet_still_reaches_everything():
-    plan = make_plan(fleet(hubs=["hub-1", "hub-2"], spokes=["a", "b"], allow_degraded=True, everywhere={"region": "eu"}), Lock())
+    plan = make_plan(
+        fleet(hubs=["hub-1", "hub-2"], spokes=["a", "b"], allow_degraded=True, everywhere={"region": "eu"}), Lock()
+    )
 
     target = plan.hosts["b"]["addresses"][0]
     assert way(plan, "a", target)[-1] == "b"

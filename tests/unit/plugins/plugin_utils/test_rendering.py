@@ -1,0 +1,74 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, make_plan
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.problems import PlanFilesError
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.rendering import render_slice, toml_literal
+from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import fleet, public_key, slice_of
+
+
+def rendered(host="spoke-1", **options):
+    return render_slice(slice_of(make_plan(fleet(spokes=2, **options), Lock()), host))
+
+
+def test_a_spokes_conf_is_plain_wg_quick_syntax_without_a_private_key():
+    conf = rendered().conf
+
+    assert "[Interface]\nAddress = 10.86.0.4/24, fd86::4/64\nListenPort = 51820\nMTU = 1420\n" in conf
+    assert conf.count("[Peer]") == 3
+    assert (
+        f"PublicKey = {public_key('hub-1')}\nEndpoint = 192.0.2.1:51820\nAllowedIPs = 10.86.0.0/24, fd86::/64\n" in conf
+    )
+    assert f"PublicKey = {public_key('hub-3')}\nEndpoint = [2001:db8:3::3]:51820\nPersistentKeepalive = 25\n" in conf
+    assert "PrivateKey" not in conf
+    assert conf.endswith("PersistentKeepalive = 25\n")
+
+
+def test_a_hubs_conf_leaves_out_what_it_does_not_know():
+    conf = rendered("hub-1").conf
+
+    assert f"PublicKey = {public_key('spoke-2')}\n" in conf
+    assert conf.count("Endpoint") == 2
+
+
+def test_the_toml_is_toml_and_names_the_peers():
+    document = tomllib.loads(rendered("hub-1").toml)
+
+    assert document["host"] == {"name": "hub-1", "role": "hub", "forwarding": True}
+    assert document["logging"] == {"level": "info"}
+    assert document["peers"][public_key("spoke-2")] == "spoke-2"
+
+
+def test_preshared_keys_are_named_and_never_rendered():
+    config = rendered(everywhere={"preshared_keys": True})
+
+    assert config.preshared_peers == tuple(public_key(hub) for hub in ("hub-1", "hub-2", "hub-3"))
+    assert "PresharedKey" not in config.conf
+    assert rendered().preshared_peers == ()
+
+
+def test_the_digest_follows_both_texts():
+    digests = {rendered().digest, rendered("spoke-2").digest, rendered(everywhere={"mtu": 1300}).digest}
+
+    assert len(digests) == 3
+    assert rendered().digest == rendered().digest
+
+
+def test_an_incomplete_slice_is_refused():
+    document = slice_of(make_plan(fleet(), Lock()), "spoke-1")
+
+    for key in ("peers", "tunnel", "interface", "pending", "forwarding"):
+        with pytest.raises(PlanFilesError, match="the slice is incomplete"):
+            render_slice({name: value for name, value in document.items() if name != key})
+
+
+def test_toml_texts_are_escaped():
+    odd = 'a"b\\n'
+    assert tomllib.loads("x = " + toml_literal(odd))["x"] == odd
+    assert toml_literal(True) == "true"
