@@ -14,6 +14,7 @@ import structlog
 from ..core import Device, HandshakeCompleted, Peer
 from ..drivers.interfaces import LinkEvent, RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from ..errors import DriverError
+from ..observe import drop_counts
 from .loop import Handle, Loop
 from .pump import HandshakeEvent, Pump
 
@@ -127,6 +128,8 @@ class Tunnel:
         if self.routes is not None:
             self.routes.close()
         self.tun.close()
+        # wg(8) has no place for the drop counters; here the log tells them.
+        _log.info("tunnel_stopped", tunnel=self.name, drops=drop_counts(self.device.drops))
 
     def flush(self) -> None:
         """After any call to the device from outside: send what it has and keep its deadlines."""

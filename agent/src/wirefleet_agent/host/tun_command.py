@@ -24,14 +24,12 @@ from ..drivers.tun_linux import LinuxTun
 from ..drivers.udp_linux import LinuxUdp
 from ..engine import Loop, Supervisor, Tunnel, UapiServer
 from ..errors import InternalError, UsageError, WireFleetError
-from ..observe import Logs, get_logger
+from ..observe import Logs
 
 USAGE = "Usage: wirefleet-tun [-f|--foreground] INTERFACE-NAME\n       wirefleet-tun --version"
 
 _DEFAULT_LOG_LEVEL = "error"
 _READY = b"ready"
-
-_log = get_logger("tun")
 
 
 def main(arguments: list[str] | None = None) -> int:
