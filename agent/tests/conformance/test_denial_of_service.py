@@ -235,10 +235,25 @@ def test_the_responders_secret_lives_120_seconds(net: Network, age_s: float, ans
     ask_for_a_cookie(stranger)
 
     net.run_for(age_s)
-    overload(net, node)
+    # No cookie reply renews the secret meanwhile.
+    for _ in range(128):
+        net.inject(b"\x01\0\0\0" + bytes(144), source=ATTACKER, to=node, drain=False)
     stranger.give(stranger.noise.create_initiation(stranger.stamp()))
 
     assert [datagram[0] for datagram in stranger.take()] == [answer]
+
+
+def test_a_new_secret_follows_the_old_one(net: Network) -> None:
+    node = net.node()
+    stranger = Stranger(net, node)
+
+    for _ in range(3):
+        overload(net, node)
+        ask_for_a_cookie(stranger)
+        stranger.initiate()
+        net.run_for(121)
+
+    assert node.handshakes == 3
 
 
 @pytest.mark.parametrize(("age_s", "is_used"), [(110, True), (121, False)])

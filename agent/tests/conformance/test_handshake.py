@@ -12,7 +12,7 @@ from support.reference_noise import hash_of, mac_of, with_macs
 from support.stranger import Stranger
 from wirefleet_agent.core import Device, HandshakeCompleted, stamp_of
 from wirefleet_agent.drops import DropReason
-from wirefleet_agent.keys import PrivateKey, PublicKey
+from wirefleet_agent.keys import PresharedKey, PrivateKey, PublicKey
 from wirefleet_agent.wire import Endpoint
 
 PSKS = [None, bytes(range(32))]
@@ -103,6 +103,21 @@ def test_the_preshared_key_is_not_needed_before_the_response(net: Network) -> No
     stranger.respond()
     assert node.drops == {DropReason.BAD_HANDSHAKE: 1}
     assert not stranger.peer.has_session(net.now)
+
+
+def test_a_corrected_preshared_key_heals_at_the_next_attempt(net: Network) -> None:
+    node = net.node()
+    stranger = Stranger(net, node, psk=bytes([7]) * 32)
+    node.device.set_preshared_key(stranger.peer, PresharedKey(bytes([8]) * 32), net.now)
+    stranger.poke(b"staged")
+    stranger.respond()
+    assert node.drops == {DropReason.BAD_HANDSHAKE: 1}
+
+    node.device.set_preshared_key(stranger.peer, PresharedKey(bytes([7]) * 32), net.now)
+    net.run_for(5.4)
+    stranger.respond()
+
+    assert [plaintext[20:26] for plaintext in stranger.opened()] == [b"staged"]
 
 
 # checklist 4
@@ -350,3 +365,28 @@ def test_an_initiation_is_answered_while_our_own_waits_and_the_later_one_wins(ne
     assert [plaintext[20:26] for plaintext in plaintexts] == [b"staged"]
     net.run_for(9)
     assert stranger.take("initiation") == [], "its own handshake is over"
+
+
+@pytest.mark.parametrize("private", range(1, 9))
+def test_after_a_crossing_a_peer_that_never_retries_is_tried_again_by_us(net: Network, private: int) -> None:
+    """wireguard-go's retry fires within 5 s of its own response, is suppressed and not armed again."""
+    node = net.node()
+    stranger = Stranger(net, node, private=bytes([private]) * 32)
+    stranger.poke(b"staged")
+    (ours,) = stranger.take()
+    stranger.give(stranger.noise.create_initiation(stranger.stamp()))
+    crossed_at = net.now
+    stranger.noise.consume_initiation(ours)
+    stranger.give(stranger.noise.create_response())
+    assert node.drops == {DropReason.UNKNOWN_INDEX: 1}
+    stranger.take()
+
+    net.run_for(10.4)
+
+    retry = net.sent("initiation")[-1]
+    wait_s = 10 if stranger.peer.public_key < node.public_key else 5
+    assert wait_s <= net.sent("initiation")[1].time - crossed_at <= wait_s + 0.334
+    stranger.take()
+    stranger.noise.consume_initiation(retry.datagram)
+    stranger.give(stranger.noise.create_response())
+    assert [plaintext[20:26] for plaintext in stranger.opened()] == [b"staged"]

@@ -178,6 +178,21 @@ def test_the_receive_side_rekey_happens_once_per_session_even_past_the_retry_gap
     assert stranger.take("initiation") == []
 
 
+def test_the_next_session_has_its_own_receive_side_rekey(net: Network) -> None:
+    node = net.node()
+    stranger = Stranger(net, node)
+    stranger.poke()
+    stranger.respond()
+
+    for _ in range(3):
+        net.run_for(165.5)
+        stranger.take()
+        stranger.send(b"")
+        stranger.respond()
+
+    assert node.handshakes == 4
+
+
 def test_a_responder_that_receives_after_165_seconds_does_not_rekey(net: Network) -> None:
     node = net.node()
     stranger = Stranger(net, node)

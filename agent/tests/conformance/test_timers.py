@@ -68,6 +68,19 @@ def test_no_initiation_follows_a_response_within_5_seconds(net: Network) -> None
     assert 5 <= sent.time - answered_at <= 5.334
 
 
+def test_a_retry_lets_the_host_choose_the_source_address_anew(net: Network) -> None:
+    a, b = net.established_pair()
+    net.run_for(181)
+    net.cut(a, b)
+    a.send(b)
+    assert a.peer(b).local is not None
+
+    net.run_for(5.4)
+
+    assert net.count("initiation", sender=a) == 2
+    assert a.peer(b).local is None
+
+
 # checklist 19
 def test_20_initiations_in_90_seconds_then_silence_and_an_empty_stage(net: Network) -> None:
     a, b = net.pair()
