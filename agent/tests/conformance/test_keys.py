@@ -77,6 +77,27 @@ def test_packets_under_the_previous_key_are_still_opened(net: Network) -> None:
     assert node.drops == {DropReason.UNKNOWN_INDEX: 1}, "two keys ago is too long ago"
 
 
+def test_an_unconfirmed_key_becomes_the_previous_one_when_our_own_handshake_overtakes_it(net: Network) -> None:
+    node = net.node()
+    stranger = Stranger(net, node)
+    stranger.initiate()
+    net.run_for(1)
+    stranger.give(stranger.noise.create_initiation(stranger.stamp()))
+    stranger.noise.consume_response(*stranger.take("response"))
+    late = stranger.noise.seal_data(0, stranger.packet(b"late"))
+    stranger.poke()
+    net.run_for(16)
+    stranger.respond()
+
+    stranger.give(late)
+
+    assert node.payloads == [b"late"]
+    slots = stranger.peer.sessions
+    assert slots.next is None
+    assert slots.previous is not None
+    assert len(node.device._environment.indices) == 2, "the key before both is forgotten"
+
+
 def test_a_forged_packet_confirms_no_key(net: Network) -> None:
     node = net.node()
     stranger = Stranger(net, node)

@@ -100,6 +100,13 @@ class Network:
         self.forget()
         return a, b
 
+    def quiet_pair(self) -> tuple[Node, Node]:
+        """An established pair with nothing left that waits for an answer or asks for one."""
+        a, b = self.established_pair()
+        self.run_for(16)
+        self.forget()
+        return a, b
+
     def link(self, a: Node, b: Node, **settings: float) -> None:
         """Set loss, duplicate, delay_s or jitter_s between two nodes, both directions."""
         for link in (self._link(a, b), self._link(b, a)):
