@@ -153,9 +153,11 @@ class ReleaseInstaller:
         """What bears the name already is incomplete: ``_find`` did not know it."""
         if self._root == Path("/"):
             os.sync()
+        broken = self._releases / f".staging-{secrets.token_hex(4)}-broken"
         if final.exists():
-            final.rename(self._releases / f".staging-{secrets.token_hex(4)}-broken")
+            final.rename(broken)
         staging.rename(final)
+        shutil.rmtree(broken, ignore_errors=True)
 
     def _activate(self, name: str) -> None:
         command = [
