@@ -39,9 +39,6 @@ class ActionModule(AgentAction):
         result = {"changed": False, **_shown(error.reply, healthy=False)}
         if not (self.is_check and error.code in _NOT_THERE_YET):
             result.update(error.as_result())
-            silent = [str(peer.get("name") or peer.get("public_key")) for peer in result["peers"] if not peer.get("ok")]
-            if silent:
-                result["msg"] += f"; no recent handshake with {', '.join(silent)}"
         return result
 
 

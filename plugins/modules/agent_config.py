@@ -153,4 +153,8 @@ error:
     hint:
       description: What to do.
       type: str
+    errors:
+      description: Every single error with the same keys, if there are several at once.
+      type: list
+      elements: dict
 """

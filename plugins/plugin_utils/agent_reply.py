@@ -38,12 +38,32 @@ class AgentError(Exception):
 
     def as_result(self) -> dict[str, Any]:
         """The part of a failed task's result that tells about this error."""
-        message = f"{self.path}: {self}" if self.path else str(self)
-        return {
+        each = self._each()
+        lines = [_one_line(str(self), self.path, self.hint)]
+        if len(each) > 1:
+            lines = [_one_line(error["message"], error["path"], error["hint"]) for error in each]
+        result: dict[str, Any] = {
             "failed": True,
-            "msg": f"{message} ({self.hint})" if self.hint else message,
+            "msg": "\n".join(lines),
             "error": {"code": self.code, "message": str(self), "path": self.path, "hint": self.hint},
         }
+        if each:
+            result["error"]["errors"] = each
+        return result
+
+    def _each(self) -> list[dict[str, str]]:
+        """Every single error, where the agent found several at once, such as in a configuration."""
+        error = self.reply.get("error")
+        errors = error.get("errors") if isinstance(error, Mapping) else None
+        if not isinstance(errors, list):
+            return []
+        names = ("code", "message", "path", "hint")
+        return [{name: str(one.get(name) or "") for name in names} for one in errors if isinstance(one, Mapping)]
+
+
+def _one_line(message: str, path: str, hint: str) -> str:
+    where = f"{path}: " if path else ""
+    return f"{where}{message} ({hint})" if hint else f"{where}{message}"
 
 
 def agent_directory(root: str, *, is_windows: bool) -> str:

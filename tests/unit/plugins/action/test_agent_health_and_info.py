@@ -9,7 +9,7 @@ from ansible_collections.wirefleet.wireguard.plugins.action.agent_info import Ac
 SILENT = {"public_key": "AAA=", "name": "hub-2", "ok": False, "last_handshake_age_s": None}
 WELL = {"public_key": "BBB=", "name": "hub-1", "ok": True, "last_handshake_age_s": 3.5}
 UNREACHABLE = {
-    "error": {"code": "not_reachable", "message": "1 peer is silent", "path": None, "hint": "wait"},
+    "error": {"code": "not_reachable", "message": "no fresh handshake with hub-2", "path": None, "hint": "wait"},
     "healthy": False,
     "waited_s": 30.0,
     "peers": [WELL, SILENT],
