@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 import wirefleet_agent
 
 ROOT = Path(wirefleet_agent.__file__).parent
