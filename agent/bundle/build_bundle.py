@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "installer"))
+sys.path.insert(0, str(HERE / "pyz"))
 sys.path.insert(0, str(HERE))
 
 from bundling.archive import existing_bundle, write_bundle  # noqa: E402
@@ -56,7 +56,7 @@ def build(output: Path, cache: Path, platform: str, pythons: tuple[str, ...]) ->
         wheels = {python: wheelhouse.wheels_for(python) for python in pythons}
         agent_wheel = source.build_wheel(cache, wheelhouse.build_backend())
         manifest = write_bundle(
-            path, HERE / "installer", source.version, platform, inputs, agent_wheel, wheels, wheelhouse.tool()
+            path, HERE / "pyz", source.version, platform, inputs, agent_wheel, wheels, wheelhouse.tool()
         )
     return {
         "changed": changed,

@@ -238,7 +238,7 @@ def test_what_is_no_zip_is_no_bundle(tmp_path):
 
 
 def test_an_old_python_is_told_so():
-    source = (BUNDLE_FOLDER / "installer/__main__.py").read_text()
+    source = (BUNDLE_FOLDER / "pyz/__main__.py").read_text()
     ast.parse(source, feature_version=(3, 7))
     pretend = (
         "import sys; sys.version_info = (3, 9, 2, 'final', 0); sys.argv = ['b.pyz', '--json']; exec(sys.stdin.read())"

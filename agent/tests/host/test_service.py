@@ -6,13 +6,15 @@ import errno
 import json
 
 import pytest
-from support.memory_host import MemoryHost
+from support.memory_host import FollowingRoutes, MemoryHost
 from wirefleet_agent.core import Device
 from wirefleet_agent.errors import DriverError, RefusedError, UsageError
 from wirefleet_agent.host.control_server import ControlServer
 from wirefleet_agent.host.keystore import KeyStore
 from wirefleet_agent.host.paths import Paths
 from wirefleet_agent.keys import PublicKey
+from wirefleet_agent.observe import Logs
+from wirefleet_agent.wire.endpoint import Endpoint
 
 PEER = str(PublicKey(bytes(range(1, 33))))
 OTHER = str(PublicKey(bytes(range(101, 133))))
@@ -376,3 +378,82 @@ def test_a_mistake_of_ours_is_answered_without_its_details(host, monkeypatch):
     assert ask(host, "crash")["error"]["code"] == "internal"
     assert "secret" not in str(ask(host, "crash"))
     assert service.status()["running"]
+
+
+def test_a_resolved_endpoint_reaches_the_peer(host, monkeypatch):
+    monkeypatch.setattr("wirefleet_agent.engine.resolver.Resolver._ask", lambda self, key: None)
+    host.start()
+    apply(host, conf(peer(host="hub.example")))
+    key = PublicKey.from_base64(PEER)
+
+    host.live._resolved(key, Endpoint("192.0.2.9", 51820))
+    host.live._resolved(PublicKey.from_base64(OTHER), Endpoint("192.0.2.8", 51820))
+
+    assert ask(host, "status")["peers"][0]["endpoint"] == "192.0.2.9:51820"
+
+
+def test_a_first_configuration_that_the_system_refuses_leaves_no_interface(host, monkeypatch):
+    host.start()
+    monkeypatch.setattr(FollowingRoutes, "add_address", refuse_to("RTM_NEWADDR"))
+
+    error = apply(host, conf(peer()))["error"]
+
+    assert error["call"] == "RTM_NEWADDR"
+    assert ask(host, "status")["interface"] is None
+    assert list(host.uapi.iterdir()) == []
+    assert not host.paths.conf.exists()
+
+
+def test_a_step_of_the_cleanup_that_fails_does_not_keep_the_rest(host, monkeypatch):
+    service = host.start()
+    apply(host, conf(peer(allowed="10.9.0.2/32, 10.77.0.0/16")))
+    routes = host.drivers.routes_made[-1]
+    monkeypatch.setattr(routes, "remove_route", refuse_to("RTM_DELROUTE"))
+
+    service.stop()
+
+    assert (routes.addresses(), routes.is_up) == (set(), False)
+    assert list(host.uapi.iterdir()) == []
+
+
+def test_a_revert_that_cannot_be_made_in_place_starts_the_tunnel_anew(host, monkeypatch):
+    host.start()
+    apply(host, conf(peer()))
+    apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
+    routes = host.drivers.routes_made[-1]
+    monkeypatch.setattr(host.live.tunnel, "set_listen_port", refuse_to("bind"))
+
+    host.pass_s(61)
+
+    assert len(host.drivers.made) == 2
+    assert not routes.is_up
+    assert ask(host, "status")["listen_port"] == 51820
+
+
+def test_files_that_cannot_be_put_in_place_bring_the_live_tunnel_back(host, monkeypatch):
+    host.start()
+    before = apply(host, conf(peer()))
+    monkeypatch.setattr("wirefleet_agent.host.store.commit_staged", refuse_to("rename"))
+
+    error = apply(host, conf(peer(), port=2000))["error"]
+
+    assert error["call"] == "rename"
+    assert ask(host, "status")["listen_port"] == 51820
+    assert ask(host, "config.show")["digest"] == before["digest"]
+
+
+def test_the_configured_log_level_is_used(host, monkeypatch):
+    levels = []
+    monkeypatch.setattr(Logs, "set_level", lambda self, level: levels.append(level))
+    host.start()
+
+    apply(host, conf(peer()), toml='schema = 1\n[logging]\nlevel = "debug"\n')
+
+    assert levels == ["debug"]
+
+
+def refuse_to(call: str):
+    def refuse(*arguments):
+        raise DriverError("no", call=call, os_code=errno.EPERM)
+
+    return refuse

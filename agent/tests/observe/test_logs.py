@@ -195,3 +195,17 @@ def test_counters_grow_and_are_read_as_a_copy():
 
 def test_drops_are_shown_by_name_and_only_if_they_happened():
     assert drop_counts({DropReason.BAD_TAG: 2, DropReason.REPLAYED: 0}) == {"bad_tag": 2}
+
+
+def test_the_operators_level_goes_before_the_configurations(output):
+    logs = Logs()
+    logs.configure(level="error", is_level_fixed=True, stream=output)
+
+    logs.set_level("debug")
+    get_logger("host").info("quiet")
+
+    assert output.getvalue() == ""
+    logs.configure(level="error", stream=output)
+    logs.set_level("debug")
+    get_logger("host").info("loud")
+    assert "loud" in output.getvalue()

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 BUNDLE_FOLDER = Path(__file__).parents[2] / "bundle"
-for _folder in (BUNDLE_FOLDER, BUNDLE_FOLDER / "installer"):
+for _folder in (BUNDLE_FOLDER, BUNDLE_FOLDER / "pyz"):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
@@ -87,7 +87,7 @@ def make_bundle(
     wheels = {python or host.python_version(): more}
     archive.write_bundle(
         path,
-        BUNDLE_FOLDER / "installer",
+        BUNDLE_FOLDER / "pyz",
         "0.1.0",
         platform or host.platform_tag(),
         "inputs",

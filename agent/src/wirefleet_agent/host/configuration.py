@@ -15,7 +15,6 @@ from ..config import TunnelConfig, parse, plan_changes, redact_conf, with_secret
 from ..config.changes import Change
 from ..crypto import public_key_of
 from ..errors import ConfigError, DriverError, RefusedError, WireFleetError
-from ..keys import PublicKey
 from .conf_text import with_preshared_keys
 from .control_protocol import Json
 from .keystore import KeyStore
@@ -121,13 +120,14 @@ class Configuration:
             raise
 
     def _propose(self, request: ConfigRequest) -> Proposal:
-        name = self._paths.name
-        bare = parse(request.conf, request.toml, name=name, own_public_key=self._own_public_key())
-        with_secrets(bare, preshared_keys=request.preshared_keys)
+        """Parses each text once: a hub's has thousands of peers, and its daemon has packets to move."""
+        key = self._keys.private_key(self._paths.name)
+        own_public_key = None if key is None else public_key_of(key)
+        bare = parse(request.conf, request.toml, name=self._paths.name, own_public_key=own_public_key)
+        config = with_secrets(bare, private_key=key, preshared_keys=request.preshared_keys)
         files = ConfigFiles(with_preshared_keys(request.conf, request.preshared_keys), request.toml)
-        config = self._parsed(files)
         before = self._store.current()
-        old = self._parsed_or_none(before)
+        old = config if before == files else self._parsed_or_none(before)
         return Proposal(files, config, files.digest != before.digest, plan_changes(old, config), before)
 
     def _parsed(self, files: ConfigFiles) -> TunnelConfig:
@@ -140,10 +140,6 @@ class Configuration:
             return None if files.conf is None else self._parsed(files)
         except ConfigError:
             return None
-
-    def _own_public_key(self) -> PublicKey | None:
-        key = self._keys.private_key(self._paths.name)
-        return None if key is None else public_key_of(key)
 
     def _require_private_key(self, config: TunnelConfig) -> None:
         if config.interface.private_key is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import json
 import os
 import secrets
@@ -115,18 +116,18 @@ class ReleaseInstaller:
 
     def _unpack(self, staging: Path, final: Path, payload: Path, wheels: tuple[str, ...]) -> None:
         sys.path.insert(0, str(self._bundle.extract(self._bundle.manifest.tool, payload)))
-        from installer import install
-        from installer.destinations import SchemeDictionaryDestination
-        from installer.sources import WheelFile
-
+        # By name, as it is only there once the bundle has been opened.
+        install = importlib.import_module("installer").install
+        destinations = importlib.import_module("installer.destinations")
+        wheel_file = importlib.import_module("installer.sources").WheelFile
         paths = sysconfig.get_paths(scheme="venv", vars={"base": str(staging), "platbase": str(staging)})
-        destination = SchemeDictionaryDestination(
+        destination = destinations.SchemeDictionaryDestination(
             paths, interpreter=str(final / "bin/python"), script_kind="posix", bytecode_optimization_levels=()
         )
         for name in wheels:
             path = self._bundle.extract(name, payload)
             try:
-                with WheelFile.open(path) as wheel:
+                with wheel_file.open(path) as wheel:
                     _refuse_unsafe_members(name, wheel.dist_info_filenames + _member_names(path))
                     install(
                         source=wheel, destination=destination, additional_metadata={"INSTALLER": b"wirefleet-bundle\n"}
@@ -208,7 +209,7 @@ def _digest_of(release: Path) -> str | None:
 
 
 def _tidy(home: Path) -> None:
-    """Only our own commands are offered, the unit lies where every Python version has it, no path of the build stays."""
+    """Only our own commands are offered, the unit lies at one place for all Pythons, no path of the build stays."""
     for script in (home / "bin").iterdir():
         if not script.name.startswith(("python", "wirefleet-")):
             script.unlink()
