@@ -206,7 +206,7 @@ def test_systemd_unit_is_written_enabled_and_started(host, run_action):
     result = run_action(ActionModule, {"backend": "systemd", "tunnel": "wf0"})
 
     assert result["changed"] is True
-    unit, _ = host.transfers[0]
+    unit = host.transfers[0][0]
     assert "ExecStart=/opt/wirefleet/current/bin/wirefleet-agent --root / --tunnel wf0 run" in unit
     systemctl = [call.arguments for call in host.calls if call.module == "ansible.builtin.systemd_service"]
     assert systemctl == [
