@@ -14,7 +14,12 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, PlanRequest, make_plan, parse_lock
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import (
+    Lock,
+    PlanRequest,
+    make_plan,
+    parse_lock,
+)
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.rendering import render_slice
 
 GOLDEN = Path(__file__).parent / "plan"
