@@ -44,7 +44,7 @@ class AgentAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task_vars: dict[str, Any] = task_vars or {}
         self._facts: dict[str, Any] = {}
-        dummy, self.options = self.validate_argument_spec({**COMMON_SPEC, **self.ARGUMENT_SPEC}, **self.SPEC_RULES)
+        _dummy, self.options = self.validate_argument_spec({**COMMON_SPEC, **self.ARGUMENT_SPEC}, **self.SPEC_RULES)
         try:
             result.update(self.act())
         except AgentError as error:

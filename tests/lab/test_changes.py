@@ -34,7 +34,7 @@ class Pings:
     def lost(self) -> int:
         """End the series; how many pings were not answered."""
         self._process.send_signal(2)
-        output, dummy = self._process.communicate(timeout=15)
+        output, _dummy = self._process.communicate(timeout=15)
         sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", output).groups())
         assert sent > 20
         return max(0, sent - received - 1)  # the last one may have been under way

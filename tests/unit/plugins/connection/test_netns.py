@@ -36,7 +36,7 @@ def test_commands_run_inside_the_namespace(connect, tmp_path):
 
 
 def test_missing_namespace_makes_the_host_unreachable_and_says_what_to_do(connect):
-    connection, dummy = connect("wf-hub-9")
+    connection, _dummy = connect("wf-hub-9")
 
     with pytest.raises(AnsibleConnectionFailure, match=r"wf-hub-9.*run playbooks/lab_up.yml"):
         connection._connect()
@@ -44,7 +44,7 @@ def test_missing_namespace_makes_the_host_unreachable_and_says_what_to_do(connec
 
 @pytest.mark.parametrize("name", ["", "../etc", "a/b"])
 def test_name_that_is_a_path_is_refused(connect, name):
-    connection, dummy = connect(name)
+    connection, _dummy = connect(name)
 
     with pytest.raises(AnsibleConnectionFailure, match="not the name"):
         connection.exec_command("true")
@@ -52,13 +52,13 @@ def test_name_that_is_a_path_is_refused(connect, name):
 
 def test_namespace_that_may_not_be_entered_names_the_way_in(connect):
     failure = (1, b"", b"nsenter: reassociate to namespace 'ns/net' failed: Operation not permitted")
-    connection, dummy = connect("wf-hub-1", failure)
+    connection, _dummy = connect("wf-hub-1", failure)
 
     with pytest.raises(AnsibleConnectionFailure, match="lab/enter"):
         connection.exec_command("true")
 
 
 def test_command_that_fails_is_no_connection_failure(connect):
-    connection, dummy = connect("wf-hub-1", (3, b"", b"no"))
+    connection, _dummy = connect("wf-hub-1", (3, b"", b"no"))
 
     assert connection.exec_command("false") == (3, b"", b"no")
