@@ -206,6 +206,10 @@ class Lab:
         self._processes.append(process)
         return process
 
+    def log_of(self, argument: str) -> str:
+        """What the programs that were started with this argument have printed."""
+        return "".join(process.output for process in self._processes if argument in process.command)
+
     def close(self) -> None:
         """Stop everything started here, daemons that left their parents included, and remove the namespaces."""
         for process in reversed(self._processes):
