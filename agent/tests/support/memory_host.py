@@ -137,7 +137,8 @@ class MemoryHost:
     time: FakeTime = field(default_factory=FakeTime)
 
     def __post_init__(self) -> None:
-        self.uapi = Path(tempfile.mkdtemp(prefix="wf-t-"))
+        self._uapi = tempfile.TemporaryDirectory(prefix="wf-t-")  # short: a socket's address has 108 bytes
+        self.uapi = Path(self._uapi.name)
         self.drivers = MemoryDrivers(self.underlay, self.hosts, self.time, self.uapi)
         self.container: Container | None = None
 
