@@ -7,6 +7,7 @@ import json
 
 import pytest
 from support.memory_host import FollowingRoutes, MemoryHost
+from support.service import OTHER, PEER, apply, ask, conf, peer, refuse_to
 from wirefleet_agent.core import Device
 from wirefleet_agent.errors import DriverError, RefusedError, UsageError
 from wirefleet_agent.host.control_server import ControlServer
@@ -16,17 +17,6 @@ from wirefleet_agent.keys import PublicKey
 from wirefleet_agent.observe import Logs
 from wirefleet_agent.wire.endpoint import Endpoint
 
-PEER = str(PublicKey(bytes(range(1, 33))))
-OTHER = str(PublicKey(bytes(range(101, 133))))
-
-
-def conf(*peers: str, port: int = 51820, address: str = "10.9.0.1/24") -> str:
-    return "\n".join([f"[Interface]\nListenPort = {port}\nAddress = {address}\n", *peers])
-
-
-def peer(key: str = PEER, host: str = "192.0.2.2", allowed: str = "10.9.0.2/32") -> str:
-    return f"[Peer]\nPublicKey = {key}\nEndpoint = {host}:51820\nAllowedIPs = {allowed}\nPersistentKeepalive = 25\n"
-
 
 @pytest.fixture
 def host(tmp_path):
@@ -35,18 +25,6 @@ def host(tmp_path):
     yield host
     if host.container is not None:
         host.crash()
-
-
-def ask(host: MemoryHost, verb: str, request: object = None) -> dict:
-    """What a client would get, without the socket between."""
-    message = json.dumps({"verb": verb, "request": request or {}}).encode() + b"\n"
-    reply = json.loads(host.container.get(ControlServer).answer(message))
-    host.turn()
-    return reply.get("reply", reply)
-
-
-def apply(host: MemoryHost, text: str, confirm_timeout_s: int = 0, **more: object) -> dict:
-    return ask(host, "config.apply", {"conf": text, "confirm_timeout_s": confirm_timeout_s} | more)
 
 
 def test_a_service_without_a_configuration_has_no_interface(host):
@@ -131,103 +109,6 @@ def test_a_change_that_the_system_refuses_leaves_files_and_tunnel_as_they_were(h
     monkeypatch.undo()
     assert ask(host, "config.show")["digest"] == before["digest"]
     assert len(ask(host, "status")["peers"]) == 1
-
-
-def test_an_unconfirmed_configuration_is_reverted_at_its_deadline(host):
-    host.start()
-    apply(host, conf(peer()))
-    kept = host.live.tunnel.device.peers[PublicKey.from_base64(PEER)]
-
-    reply = apply(host, conf(peer(), peer(OTHER, "192.0.2.3", "10.9.0.3/32")), confirm_timeout_s=60)
-    assert reply["pending"]
-    host.pass_s(59)
-    assert len(ask(host, "status")["peers"]) == 2
-    host.pass_s(2)
-
-    status = ask(host, "status")
-    assert [row["public_key"] for row in status["peers"]] == [PEER]
-    assert host.live.tunnel.device.peers[PublicKey.from_base64(PEER)] is kept
-    assert not status["pending"]
-    assert status["counters"]["config_reverted"] == 1
-
-
-def test_a_confirmed_configuration_stays(host):
-    host.start()
-    apply(host, conf(peer()))
-    reply = apply(host, conf(peer(), port=51821), confirm_timeout_s=60)
-
-    confirmed = ask(host, "config.confirm", {"confirm_id": reply["confirm_id"]})
-    host.pass_s(100)
-
-    assert confirmed == {"changed": True, "digest": reply["digest"]}
-    assert ask(host, "status")["listen_port"] == 51821
-
-
-def test_a_first_configuration_that_nobody_confirms_takes_the_interface_away_again(host):
-    host.start()
-    apply(host, conf(peer()), confirm_timeout_s=10)
-
-    host.pass_s(11)
-
-    assert ask(host, "status")["interface"] is None
-    assert not host.paths.conf.exists()
-
-
-def test_a_second_change_before_the_confirmation_reverts_to_the_confirmed_one(host):
-    host.start()
-    good = apply(host, conf(peer()))
-    first = apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
-    second = apply(host, conf(peer(), port=3000), confirm_timeout_s=60)
-
-    refused = ask(host, "config.confirm", {"confirm_id": first["confirm_id"]})
-    host.pass_s(61)
-
-    assert refused["error"]["code"] == "refused"
-    assert second["confirm_id"] != first["confirm_id"]
-    assert ask(host, "config.show")["digest"] == good["digest"]
-    assert ask(host, "status")["listen_port"] == 51820
-
-
-def test_the_same_configuration_again_while_pending_starts_the_time_anew(host):
-    host.start()
-    apply(host, conf(peer()))
-    apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
-    host.pass_s(50)
-
-    again = apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
-    host.pass_s(50)
-
-    assert not again["changed"]
-    assert again["pending"]
-    assert ask(host, "status")["listen_port"] == 2000
-    assert ask(host, "config.confirm", {"confirm_id": again["confirm_id"]})["changed"]
-
-
-def test_a_crash_before_the_deadline_keeps_the_pending_configuration_and_its_deadline(host):
-    host.start()
-    apply(host, conf(peer()))
-    apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
-    host.crash()
-    host.time.pass_s(30)
-
-    host.start()
-
-    assert ask(host, "status")["listen_port"] == 2000
-    host.pass_s(31)
-    assert ask(host, "status")["listen_port"] == 51820
-
-
-def test_a_crash_beyond_the_deadline_never_brings_the_unconfirmed_configuration_up(host):
-    host.start()
-    apply(host, conf(peer()))
-    apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
-    host.crash()
-    host.time.pass_s(61)
-
-    host.start()
-
-    assert ask(host, "status")["listen_port"] == 51820
-    assert ask(host, "status")["counters"]["config_reverted"] == 1
 
 
 def test_what_cannot_be_applied_at_the_start_is_tried_again_with_growing_pauses(host):
@@ -416,20 +297,6 @@ def test_a_step_of_the_cleanup_that_fails_does_not_keep_the_rest(host, monkeypat
     assert list(host.uapi.iterdir()) == []
 
 
-def test_a_revert_that_cannot_be_made_in_place_starts_the_tunnel_anew(host, monkeypatch):
-    host.start()
-    apply(host, conf(peer()))
-    apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
-    routes = host.drivers.routes_made[-1]
-    monkeypatch.setattr(host.live.tunnel, "set_listen_port", refuse_to("bind"))
-
-    host.pass_s(61)
-
-    assert len(host.drivers.made) == 2
-    assert not routes.is_up
-    assert ask(host, "status")["listen_port"] == 51820
-
-
 def test_files_that_cannot_be_put_in_place_bring_the_live_tunnel_back(host, monkeypatch):
     host.start()
     before = apply(host, conf(peer()))
@@ -450,10 +317,3 @@ def test_the_configured_log_level_is_used(host, monkeypatch):
     apply(host, conf(peer()), toml='schema = 1\n[logging]\nlevel = "debug"\n')
 
     assert levels == ["debug"]
-
-
-def refuse_to(call: str):
-    def refuse(*arguments):
-        raise DriverError("no", call=call, os_code=errno.EPERM)
-
-    return refuse
