@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -240,16 +239,6 @@ class ActionModule(AgentAction):
             # Exit code 1 only says that one of them is not there or not empty.
             self.run_command(["rmdir", "--ignore-fail-on-non-empty", "--", *paths])
         return is_changed
-
-    # -- what the backends need
-
-    def write_file(self, path: str, text: str, mode: str) -> dict[str, Any]:
-        """Give a file on the host this text; the raw result of the copy module."""
-        directory = self._connection._shell.tmpdir or self._make_tmp_path()
-        source = self._connection._shell.join_path(directory, posixpath.basename(path))
-        self._transfer_data(source, text)
-        arguments: Mapping[str, Any] = {"src": source, "dest": path, "mode": mode, "remote_src": True}
-        return self.run_module("ansible.builtin.copy", arguments)
 
     def _progress(self, message: str) -> None:
         self._display.v(f"{self._task_vars.get('inventory_hostname', 'host')}: {message}")

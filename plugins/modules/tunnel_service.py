@@ -37,7 +37,8 @@ options:
     default: started
   backend:
     description:
-      - V(systemd) writes and enables a unit for the tunnel. It needs O(root=/).
+      - V(systemd) installs the agent's own unit and enables its instance for the tunnel,
+        C(wirefleet-agent@TUNNEL.service). It needs O(root=/).
       - V(process) lets the agent put itself into the background. Nothing starts it after a reboot; meant for labs and
         containers.
       - V(auto) is V(systemd) on hosts that systemd has started, if O(root=/), else V(process).

@@ -9,52 +9,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError, agent_command
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError, agent_directory
 
 UNIT_DIRECTORY = "/etc/systemd/system"
+# The agent's release brings the unit; every tunnel is an instance of it.
+UNIT_TEMPLATE = "wirefleet-agent@.service"
 START_ATTEMPTS = 20
 START_INTERVAL_S = 0.5
-
-# The directories hold keys and configurations. /proc/sys stays writable, because a hub switches forwarding on.
-_UNIT = """\
-# Written by wirefleet.wireguard.tunnel_service
-[Unit]
-Description=WireFleet tunnel {tunnel}
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-Type=notify
-NotifyAccess=main
-ExecStart={command} --root / --tunnel {tunnel} run
-ExecReload=/bin/kill -HUP $MAINPID
-WatchdogSec=30
-TimeoutStartSec=60
-Restart=on-failure
-RestartSec=2
-ConfigurationDirectory=wirefleet
-ConfigurationDirectoryMode=0700
-StateDirectory=wirefleet
-StateDirectoryMode=0700
-LogsDirectory=wirefleet
-LogsDirectoryMode=0700
-RuntimeDirectory=wirefleet wireguard
-RuntimeDirectoryPreserve=yes
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE
-DeviceAllow=/dev/net/tun rw
-DevicePolicy=closed
-LockPersonality=true
-NoNewPrivileges=true
-PrivateTmp=true
-ProtectHome=true
-ProtectSystem=true
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-RestrictNamespaces=true
-RestrictSUIDSGID=true
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 class HostCalls(Protocol):
@@ -69,9 +30,6 @@ class HostCalls(Protocol):
 
     def run_module(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Run a module on the host, in the check mode of the task."""
-
-    def write_file(self, path: str, text: str, mode: str) -> dict[str, Any]:
-        """Give a file on the host this text, in the check mode of the task."""
 
 
 class ServiceBackend(Protocol):
@@ -114,19 +72,19 @@ class ProcessBackend:
 
 
 class SystemdBackend:
-    """A systemd unit per tunnel, enabled, with the capabilities that a tunnel needs and no others."""
+    """An enabled instance of the agent's own unit, which has the capabilities that a tunnel needs and no others."""
 
     name = "systemd"
 
     def __init__(self, host: HostCalls, tunnel: str) -> None:
         self._host = host
-        self._tunnel = tunnel
-        self.unit = f"wirefleet-{tunnel}.service"
-        self.path = f"{UNIT_DIRECTORY}/{self.unit}"
+        self.unit = UNIT_TEMPLATE.replace("@", f"@{tunnel}")
+        self.path = f"{UNIT_DIRECTORY}/{UNIT_TEMPLATE}"
 
     def define(self) -> bool:
-        text = _UNIT.format(command=agent_command("/", is_windows=False), tunnel=self._tunnel)
-        is_written = _changed(self._host.write_file(self.path, text, "0644"), "write the unit")
+        source = f"{agent_directory('/', is_windows=False)}/current/share/{UNIT_TEMPLATE}"
+        arguments = {"src": source, "dest": self.path, "mode": "0644", "remote_src": True}
+        is_written = _changed(self._host.run_module("ansible.builtin.copy", arguments), "install the unit")
         if is_written and self._host.is_check:
             return True  # systemd does not know the unit yet
         is_enabled = self._systemctl(enabled=True, daemon_reload=is_written)

@@ -197,7 +197,7 @@ def test_auto_asks_the_host_whether_systemd_started_it(host, run_action, has_sys
     assert run_action(ActionModule, {})["backend"] == backend
 
 
-def test_systemd_unit_is_written_enabled_and_started(host, run_action):
+def test_the_agents_own_systemd_unit_is_installed_enabled_and_started(host, run_action):
     installed(host, NEW, running=False)
     host.replies[("status",)] = [{"running": False, "release": None}, {"running": True, "release": "0.2.0"}]
     host.modules["ansible.builtin.copy"] = {"changed": True}
@@ -206,26 +206,31 @@ def test_systemd_unit_is_written_enabled_and_started(host, run_action):
     result = run_action(ActionModule, {"backend": "systemd", "tunnel": "wf0"})
 
     assert result["changed"] is True
-    unit = host.transfers[0][0]
-    assert "ExecStart=/opt/wirefleet/current/bin/wirefleet-agent --root / --tunnel wf0 run" in unit
+    copy = next(call.arguments for call in host.calls if call.module == "ansible.builtin.copy")
+    assert copy == {
+        "src": "/opt/wirefleet/current/share/wirefleet-agent@.service",
+        "dest": "/etc/systemd/system/wirefleet-agent@.service",
+        "mode": "0644",
+        "remote_src": True,
+    }
     systemctl = [call.arguments for call in host.calls if call.module == "ansible.builtin.systemd_service"]
     assert systemctl == [
-        {"name": "wirefleet-wf0.service", "enabled": True, "daemon_reload": True},
-        {"name": "wirefleet-wf0.service", "state": "started"},
+        {"name": "wirefleet-agent@wf0.service", "enabled": True, "daemon_reload": True},
+        {"name": "wirefleet-agent@wf0.service", "state": "started"},
     ]
 
 
 def test_systemd_unit_is_disabled_and_removed_with_the_agent(host, run_action):
     host.modules["ansible.builtin.file"] = {"changed": True}
     host.modules["ansible.builtin.systemd_service"] = [
-        {"failed": True, "msg": "Could not find the requested service wirefleet-wf0.service: host"},
+        {"failed": True, "msg": "Could not find the requested service wirefleet-agent@wf0.service: host"},
         {"changed": False},
     ]
 
     result = run_action(ActionModule, {"backend": "systemd", "state": "absent"})
 
     assert result["changed"] is True
-    assert host.calls[2].arguments == {"path": "/etc/systemd/system/wirefleet-wf0.service", "state": "absent"}
+    assert host.calls[2].arguments == {"path": "/etc/systemd/system/wirefleet-agent@.service", "state": "absent"}
 
 
 def test_systemd_that_refuses_is_told(host, run_action):
