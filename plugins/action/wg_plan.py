@@ -17,6 +17,7 @@ from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.fleet_inventor
     default_paths,
     hosts_within_limit,
     plain,
+    plain_mapping,
     read_fleet_variables,
 )
 
@@ -91,8 +92,7 @@ class ActionModule(ControllerAction):
             self.options["spokes_group"],
             self.options["public_keys_register"],
         )
-        given = plain(self.options["public_keys"])
-        assert isinstance(given, dict)
+        given = plain_mapping(self.options["public_keys"])
         return PlanRequest(
             hubs=read.hubs,
             spokes=read.spokes,

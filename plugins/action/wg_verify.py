@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.plan_files import read_slice
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.verify import Finding, find_differences
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.controller_action import ControllerAction
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.fleet_inventory import default_paths, plain
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.fleet_inventory import default_paths, plain_mapping
 
 _SHOWN = 20
 
@@ -32,8 +32,7 @@ class ActionModule(ControllerAction):
     def act(self) -> dict[str, Any]:
         host = str(self.options["host"] or self._task_vars["inventory_hostname"])
         plan_dir = str(self.options["plan_dir"] or default_paths(self._task_vars)[0])
-        observed = plain(self.options["observed"])
-        assert isinstance(observed, dict)
+        observed = plain_mapping(self.options["observed"])
         findings = find_differences(
             read_slice(plan_dir, host),
             observed,

@@ -91,7 +91,9 @@ toml:
   returned: success
   type: str
 digest:
-  description: SHA-256 over both texts in hexadecimal digits.
+  description:
+    - SHA-256 over both texts in hexadecimal digits.
+    - It is also the digest that the agent reports for this configuration, as long as there are no preshared keys.
   returned: success
   type: str
 public_key:

@@ -30,7 +30,7 @@ class ControllerAction(ActionBase):  # type: ignore[misc]  # ansible-core has no
         """Validate the options, act, and return the task's result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task_vars: dict[str, Any] = task_vars or {}
-        _, self.options = self.validate_argument_spec(dict(self.ARGUMENT_SPEC))
+        _validation, self.options = self.validate_argument_spec(dict(self.ARGUMENT_SPEC))
         try:
             result.update(self.act())
         except WireFleetError as error:

@@ -18,11 +18,13 @@ from typing import Any
 
 from ansible.template import Templar  # type: ignore[import-untyped]
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.plan_files import LOCK_NAME
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import FLEET_VARIABLES, HOST_VARIABLES
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.problems import PlanError, Problems
 
 PREFIX = "wirefleet_"
 PLAN_DIR_NAME = ".wirefleet"
-_NEVER_READ = "wirefleet_preshared_secret"
+# What the planner reads; other variables of the same prefix (paths of secrets, vaulted values) are left alone.
+_READ = tuple(PREFIX + name for name in (*FLEET_VARIABLES, *HOST_VARIABLES))
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
@@ -62,8 +64,9 @@ def read_fleet_variables(
 
 def _fleet_values(name: str, raw: Mapping[str, Any], engine: Templar, problems: Problems) -> dict[str, object]:
     values: dict[str, object] = {}
-    for key, value in raw.items():
-        if not key.startswith(PREFIX) or key.startswith(_NEVER_READ):
+    for key in _READ:
+        value = raw.get(key)
+        if value is None:
             continue
         if holds_template(value):
             engine.available_variables = raw
@@ -73,7 +76,7 @@ def _fleet_values(name: str, raw: Mapping[str, Any], engine: Templar, problems: 
                 message = " ".join(str(error).split())
                 problems.add(f"the template cannot be evaluated: {message}", hosts=(name,), path=key)
                 continue
-        values[str(key)] = plain(value)
+        values[key] = plain(value)
     return values
 
 
@@ -95,12 +98,17 @@ def plain(value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return plain_mapping(value)
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, int):
         return int(value)
     return float(value) if isinstance(value, float) else str(value)
+
+
+def plain_mapping(value: Mapping[Any, Any]) -> dict[str, object]:
+    """A mapping as ``plain`` makes it."""
+    return {str(key): plain(item) for key, item in value.items()}
 
 
 def default_paths(task_vars: Mapping[str, Any], hubs_group: str = "hubs") -> tuple[str, str]:

@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 WireFleet
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """How long ansible-playbook takes to plan a large fleet, from start to end.
 
-usage: tests/bench/plan_10000.py [--hosts 10000] [--format ini|yaml]
+usage: python tests/bench/plan_10000.py [--hosts 10000] [--format ini|yaml]
 
 The inventory has three hubs, and spokes with a site prefix, a region and a public key each. Printed, in seconds: the
 inventory alone (``ansible-inventory``; Ansible's own parser takes several times longer for YAML than for INI), the

@@ -102,6 +102,7 @@ class Fleet:
             env=environment,
             cwd=self.root,
             timeout=120,
+            check=False,
             stdin=subprocess.DEVNULL,
         )
         text = done.stdout + done.stderr

@@ -117,18 +117,18 @@ def _check_hosts(fleet: Fleet, problems: Problems) -> None:
 def _check_networks(fleet: Fleet, problems: Problems) -> None:
     """Each pair of neighbours in sorted order; a wide network keeps being compared until one reaches further."""
     sites = sorted((prefix, host.name) for host in fleet.hosts.values() for prefix in host.site_prefixes)
-    widest = sites[0] if sites else None
+    apart = sites[:1]
     for prefix, name in sites[1:]:
-        assert widest is not None
-        if widest[0].overlaps(prefix):
+        widest, owner = apart[-1]
+        if widest.overlaps(prefix):
             problems.add(
-                f"site prefixes {widest[0]} and {prefix} overlap",
-                hosts=dict.fromkeys((widest[1], name)),
+                f"site prefixes {widest} and {prefix} overlap",
+                hosts=dict.fromkeys((owner, name)),
                 path="wirefleet_site_prefixes",
                 hint="a network is behind one host only",
             )
         else:
-            widest = (prefix, name)
+            apart.append((prefix, name))
     for prefix, name in sites:
         for overlay in fleet.overlay:
             if overlay.overlaps(prefix):

@@ -19,6 +19,7 @@ from ._model import (
     DEFAULT_REGION,
     DEFAULT_TUNNEL,
     DEFAULT_WEIGHT,
+    FLEET_VARIABLES,
     Endpoint,
     Host,
     PlanRequest,
@@ -193,7 +194,7 @@ def _read_public_key(name: str, request: PlanRequest, problems: Problems) -> str
 def fleet_variables(names: Sequence[str], request: PlanRequest, problems: Problems) -> dict[str, object]:
     """The fleet-wide variables, on which all hosts that set them must agree."""
     agreed: dict[str, object] = {}
-    for variable in ("overlay_prefixes", "regions", "site_supernets", "preshared_keys"):
+    for variable in FLEET_VARIABLES:
         path = _VARIABLE + variable
         if request.options.get(variable) is not None:
             continue

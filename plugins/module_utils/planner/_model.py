@@ -15,6 +15,19 @@ from ._networks import Address, Network
 
 Role = Literal["hub", "spoke"]
 
+FLEET_VARIABLES = ("overlay_prefixes", "regions", "site_supernets", "preshared_keys")
+HOST_VARIABLES = (
+    "addresses",
+    "endpoint",
+    "keepalive",
+    "mtu",
+    "port",
+    "public_key",
+    "region",
+    "site_prefixes",
+    "tunnel",
+    "weight",
+)
 DEFAULT_TUNNEL = "wf0"
 DEFAULT_PORT = 51820
 DEFAULT_MTU_BYTES = 1420

@@ -95,7 +95,7 @@ def test_each_difference_has_a_name(plan, change, expected):
     document = slice_of(plan, "spoke-1")
     status = status_of(document)
     for path, value in change.items():
-        place, _, key = path.rpartition(".")
+        place, _dot, key = path.rpartition(".")
         {"": status, "interface": status["interface"], "peer": status["peers"][0]}[place][key] = value
 
     assert named(find_differences(document, status, expected_digest="d1")) == [expected]

@@ -95,10 +95,10 @@ def test_values_are_plain_whatever_ansible_made_of_them(inventory):
 
     value = read_fleet_variables(task_vars, loader, "hubs", "spokes").variables["hub-2"]
 
-    assert type(value["wirefleet_region"]) is str
-    assert type(value["wirefleet_regions"]) is list
+    assert value["wirefleet_region"].__class__ is str
+    assert value["wirefleet_regions"].__class__ is list
     assert value["wirefleet_regions"] == ["eu", {"a": 1.5, "b": None}]
-    assert type(value["wirefleet_regions"][0]) is str
+    assert value["wirefleet_regions"][0].__class__ is str
 
 
 def test_a_template_that_fails_names_the_host_and_the_variable(inventory):
@@ -123,12 +123,13 @@ def test_registered_keys_are_read_without_a_template(inventory):
     assert read.public_keys == {"spoke-1": "KEY="}
 
 
-def test_the_path_of_the_fleets_secret_is_not_even_read(inventory):
-    task_vars, loader, _manager, _variables = inventory(
-        group_vars__all='wirefleet_preshared_secret_path: "{{ nowhere }}"\n'
-    )
+def test_variables_that_are_none_of_the_planners_are_not_even_read(inventory):
+    others = "wirefleet_preshared_secret_path: '{{ nowhere }}'\nwirefleet_password: '{{ nowhere }}'\n"
+    task_vars, loader, _manager, _variables = inventory(group_vars__all=others)
 
-    read_fleet_variables(task_vars, loader, "hubs", "spokes")
+    read = read_fleet_variables(task_vars, loader, "hubs", "spokes")
+
+    assert read.variables["spoke-1"] == {"wirefleet_mtu": 1400}
 
 
 def test_the_plan_lies_beside_the_first_hubs_inventory(inventory, tmp_path):
