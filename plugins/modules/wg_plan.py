@@ -144,19 +144,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The fleet is planned
-  hosts: hubs:spokes
-  gather_facts: false
-  tasks:
-    - name: Every host has a key
-      wirefleet.wireguard.agent_key:
-      register: wirefleet_key
+# In a play for the groups of hubs and spokes:
+- name: Every host has a key
+  wirefleet.wireguard.agent_key:
+  register: wirefleet_key
 
-    - name: The fleet has a plan
-      wirefleet.wireguard.wg_plan:
-        public_keys_register: wirefleet_key
-      run_once: true
-      register: wirefleet_plan
+- name: The fleet has a plan
+  wirefleet.wireguard.wg_plan:
+    public_keys_register: wirefleet_key
+  run_once: true
+  register: wirefleet_plan
 
 - name: The overlay is planned with options in place of variables
   wirefleet.wireguard.wg_plan:
