@@ -273,6 +273,19 @@ def test_a_resolved_endpoint_reaches_the_peer(host, monkeypatch):
     assert ask(host, "status")["peers"][0]["endpoint"] == "192.0.2.9:51820"
 
 
+def test_the_name_of_a_peer_that_does_not_answer_is_asked_for_again(host, monkeypatch):
+    asked = []
+    monkeypatch.setattr("wirefleet_agent.engine.resolver.Resolver._ask", lambda self, key: asked.append(key))
+    host.start()
+    apply(host, conf(peer(host="hub.example")))
+    tunnel = host.live.tunnel
+    key = PublicKey.from_base64(PEER)
+
+    tunnel.on_unreachable(tunnel.device.peers[key])
+
+    assert asked == [key, key]
+
+
 def test_a_first_configuration_that_the_system_refuses_leaves_no_interface(host, monkeypatch):
     host.start()
     monkeypatch.setattr(FollowingRoutes, "add_address", refuse_to("RTM_NEWADDR"))

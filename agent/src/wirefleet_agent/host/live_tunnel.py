@@ -96,6 +96,7 @@ class LiveTunnel:
             raise
         self._open, self.config = opened, new
         opened.tunnel.on_removed = self._removed
+        opened.tunnel.on_unreachable = lambda peer: self._resolver.resolve_again(peer.public_key)
         self._settle(opened, applied, new)
         self._logger.info("tunnel_opened", name=new.name, peers=len(new.peers))
 
