@@ -82,8 +82,8 @@ def test_a_handshake_succeeds_in_the_end_on_a_link_that_loses_a_third(make_pair,
     assert int(one.show("latest-handshakes")[two.public_key]) > 0
 
 
-def ping_unfragmented(end: TunnelEnd, address: str, size: int) -> tuple[bool, str]:
-    result = end.namespace.run("ping", "-M", "do", "-c", "1", "-W", "5", "-s", str(size), address, check=False)
+def ping_unfragmented(end: TunnelEnd, address: str, size: int, wait_s: str = "5") -> tuple[bool, str]:
+    result = end.namespace.run("ping", "-M", "do", "-c", "1", "-W", wait_s, "-s", str(size), address, check=False)
     return result.returncode == 0, result.stdout + result.stderr
 
 
@@ -98,12 +98,12 @@ def test_a_packet_of_exactly_the_mtu_passes_and_one_byte_more_does_not(
         fits = MTU - PING_HEADERS[version]
         passed, text = ping_unfragmented(one, address, fits)
         assert passed, text
-        passed, text = ping_unfragmented(one, address, fits + 1)
+        passed, text = ping_unfragmented(one, address, fits + 1, "0.2")
         assert not passed
         assert "too long" in text
 
 
-@pytest.mark.parametrize("mtu_bytes", [1280, 1281, 1407, 1440])
+@pytest.mark.parametrize("mtu_bytes", [1281, 1440])
 def test_a_new_mtu_holds_at_once(make_pair, mtu_bytes: int) -> None:  # checklist 28
     one, two = make_pair(OURS, THEIRS)
     one.ping(two.addresses[0])
@@ -114,7 +114,7 @@ def test_a_new_mtu_holds_at_once(make_pair, mtu_bytes: int) -> None:  # checklis
         fits = mtu_bytes - PING_HEADERS[4]
         passed, text = ping_unfragmented(end, other.addresses[0], fits)
         assert passed, text
-        assert not ping_unfragmented(end, other.addresses[0], fits + 1)[0]
+        assert not ping_unfragmented(end, other.addresses[0], fits + 1, "0.2")[0]
 
 
 @with_go

@@ -72,12 +72,13 @@ class Nat:
 
     def start(self, *extra: str) -> None:
         """Both ends up; only the private one knows where the other is. extra: of the private end's peer."""
-        for end in (self.inside, self.outside):
-            end.start()
+        self.outside.start()
+        self.outside.up()
         self.outside.add_peer(self.inside, knows_endpoint=False)
+        # Last, as a keepalive makes it speak at once; before the other one listens that would cost 5 s.
+        self.inside.start()
+        self.inside.up()
         self.inside.add_peer(self.outside, *extra)
-        for end in (self.inside, self.outside):
-            end.up()
 
 
 def bad_link_pair(

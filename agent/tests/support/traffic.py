@@ -47,6 +47,12 @@ class PingStream:
         return sorted(set(range(1, max(received) + 1)) - received)
 
 
+def is_silent(namespace: Namespace, address: str) -> bool:
+    """Whether three pings in a row stay without an answer."""
+    result = namespace.run("ping", "-n", "-c", "3", "-i", "0.2", "-W", "1", address, check=False)
+    return result.returncode == 1 and " 0 received" in result.stdout
+
+
 _RECEIVER = """
 import hashlib, socket, sys
 family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET
