@@ -14,19 +14,21 @@ from collections.abc import Mapping
 
 from .problems import PlanFilesError, Problem
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False)  # json.dumps would make one for every line
+
 
 def dump_json(document: Mapping[str, object]) -> str:
     """JSON with the keys in the order given; objects and lists at the top level have one line per entry."""
     lines = []
     for key, value in document.items():
         if isinstance(value, Mapping) and value:
-            entries = [f"    {json.dumps(name)}: {_line(entry)}" for name, entry in value.items()]
+            entries = [f"    {_line(name)}: {_line(entry)}" for name, entry in value.items()]
             text = "{\n" + ",\n".join(entries) + "\n  }"
         elif isinstance(value, (list, tuple)) and value:
             text = "[\n" + ",\n".join(f"    {_line(entry)}" for entry in value) + "\n  ]"
         else:
             text = _line(value)
-        lines.append(f"  {json.dumps(key)}: {text}")
+        lines.append(f"  {_line(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -50,7 +52,7 @@ def load_json(raw: bytes, path: str) -> dict[str, object]:
 
 
 def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def _object_without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
