@@ -327,3 +327,36 @@ def test_daemon_verbs_in_check_mode_touch_nothing(agent):
     assert agent.json("--tunnel", "wf0", "daemon", "stop") == {"changed": False, "running": False, "pid": None}
     assert agent("--tunnel", "wf0", "daemon", "stop") == (0, "was not running\n")
     assert not list(agent.root.rglob("*"))
+
+
+def test_a_closed_stdin_is_an_empty_one(agent, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert cli.main(["--root", str(agent.root), "--tunnel", "wf0", "--json", "status"]) == 0
+    assert cli.main(["--root", str(agent.root), "--tunnel", "wf0", "--json", "config", "check"]) == 2
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon", "1e9"])
+@pytest.mark.parametrize("words", [("health", "--wait"), ("daemon", "start"), ("daemon", "stop")])
+def test_a_timeout_that_never_ends_is_a_usage_error(agent, words, seconds):
+    reply = agent.json("--tunnel", "wf0", *words, f"--timeout={seconds}", code=2)
+
+    assert "--timeout" in reply["error"]["message"]
+
+
+def test_run_has_no_check_mode(agent):
+    assert agent.json("--tunnel", "wf0", "--check", "run", code=2)["error"]["path"] == "--check"
+    assert not (agent.root / "run").exists()
+
+
+def test_a_log_file_that_cannot_be_opened_is_named(agent, tmp_path):
+    error = agent.json("--tunnel", "wf0", "run", "--log-file", str(tmp_path / "missing/log"), code=1)["error"]
+
+    assert (error["code"], error["path"]) == ("driver", str(tmp_path / "missing/log"))
+
+
+def test_no_tunnel_can_take_the_host_identity_for_its_key(agent):
+    agent.json("--tunnel", "identity", "key", "ensure", code=2)
+
+    assert not (agent.root / "var").exists()

@@ -25,11 +25,18 @@ PSK = PresharedKey(bytes(range(80, 112)))
         {"conf": "", "confirm_timeout_s": 86401},
         {"conf": "", "preshared_keys": []},
         {"conf": "", "extra": 1},
+        {"conf": "# half a character: \ud800"},
+        {"conf": "", "toml": "# \udfff"},
     ],
 )
 def test_a_config_request_that_does_not_fit_is_a_usage_error(request_):
     with pytest.raises(UsageError):
         ConfigRequest.from_json(request_)
+
+
+def test_a_confirm_id_is_text_that_can_be_written():
+    with pytest.raises(UsageError):
+        ConfirmRequest.from_json({"confirm_id": "\ud800"})
 
 
 def test_a_preshared_key_that_is_none_is_named_but_not_quoted():

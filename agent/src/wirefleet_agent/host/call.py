@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from ..errors import UsageError, WireFleetError
 from .control_protocol import MAX_MESSAGE_BYTES, Json
 from .paths import Paths, TunnelPaths
+
+MAX_SECONDS = 7 * 24 * 3600
 
 if TYPE_CHECKING:
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns has no public name
@@ -67,6 +70,17 @@ class Call:
 
 
 Verb = Callable[[Call], Answer]
+
+
+def seconds(text: str) -> float:
+    """The type of a time-out option: a number of seconds that ends some day."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {MAX_SECONDS}")
+    return value
 
 
 class VerbTable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_json = "--json" in words
     try:
         try:
-            return _run(words, sys.stdin.buffer, sys.stdout)
+            return _run(words, _stdin(), sys.stdout)
         except WireFleetError as error:
             return _report(error, is_json=is_json)
         except KeyboardInterrupt:
@@ -63,6 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _stdin() -> BinaryIO:
+    """Empty where the caller closed it."""
+    found: TextIO | None = sys.stdin
+    return io.BytesIO() if found is None else found.buffer
 
 
 def _run(words: list[str], stdin: BinaryIO, stdout: TextIO) -> int:

@@ -12,6 +12,8 @@ from ..errors import UsageError
 
 # A Linux interface name that is also safe as a file name and as a systemd instance.
 _TUNNEL_NAME = re.compile(r"[A-Za-z0-9_=+.-]{1,15}")
+# Its key file would be the host's own identity key.
+_RESERVED_NAME = "identity"
 
 
 def checked_tunnel_name(name: str) -> str:
@@ -20,6 +22,8 @@ def checked_tunnel_name(name: str) -> str:
         raise UsageError(
             f"{name!r} is not a tunnel's name", path="--tunnel", hint="1 to 15 of the characters A-Z a-z 0-9 _ = + . -"
         )
+    if name == _RESERVED_NAME:
+        raise UsageError(f"{name!r} is reserved", path="--tunnel", hint="the host's identity key has this name")
     return name
 
 
@@ -64,7 +68,7 @@ class Paths:
     def configured_tunnels(self) -> list[str]:
         """Names of the tunnels that have a configuration, sorted; other files are ignored."""
         names = (path.stem for path in self.config_dir.glob("*.conf") if path.is_file())
-        return sorted(name for name in names if _TUNNEL_NAME.fullmatch(name))
+        return sorted(name for name in names if _TUNNEL_NAME.fullmatch(name) and name != _RESERVED_NAME)
 
     def tunnel(self, name: str) -> TunnelPaths:
         """The files of one tunnel; raises UsageError for a name that cannot be one."""

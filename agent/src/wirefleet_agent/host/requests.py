@@ -98,6 +98,10 @@ def _text(request: Mapping[str, object], name: str, default: str | None = None) 
     value = request.get(name, default)
     if not isinstance(value, str):
         raise _wrong(name, "text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # JSON can spell half a character; no file can hold one
+        raise _wrong(name, "text that can be written as UTF-8") from None
     return value
 
 

@@ -27,6 +27,12 @@ from ..errors import InternalError, UsageError, WireFleetError
 from ..observe import Logs
 
 USAGE = "Usage: wirefleet-tun [-f|--foreground] INTERFACE-NAME\n       wirefleet-tun --version"
+_HELP = """Makes a WireGuard interface and /var/run/wireguard/INTERFACE-NAME.sock, then goes to the background; -f stays in
+the foreground. Configure it with wg(8). It ends when the interface or the socket is removed.
+LOG_LEVEL in the environment is verbose, error (the default) or silent.
+
+example:
+  WG_QUICK_USERSPACE_IMPLEMENTATION=wirefleet-tun wg-quick up ./wg7.conf"""
 
 _DEFAULT_LOG_LEVEL = "error"
 _READY = b"ready"
@@ -44,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(f"wirefleet-tun {version('wirefleet-agent')}")
+        return 0
+    if arguments in (["--help"], ["-h"]):
+        print(f"{USAGE}\n\n{_HELP}")
         return 0
     is_foreground = bool(arguments) and arguments[0] in ("-f", "--foreground")
     names = arguments[1:] if is_foreground else arguments

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from ...errors import UsageError
-from ..call import Answer, Call, VerbTable
+from ..call import Answer, Call, VerbTable, seconds
 from ..control_protocol import Json
+from ..private_files import os_failure
 
 _RUN_EPILOG = """The service starts without a configuration too and waits for `config apply`. Signals: TERM and INT
 end it and clean up, HUP reopens the log file. LOG_LEVEL (debug, info, warning, error, silent) goes before the
@@ -30,14 +31,16 @@ def register(verbs: VerbTable) -> None:
     actions = verbs.actions_of(verbs.add("daemon", "the service in the background", epilog=_DAEMON_EPILOG))
     start = actions.add("start", "start it; it runs and answers afterwards", _start)
     start.add_argument("--wait", action="store_true", help="wait until the stored configuration is applied")
-    start.add_argument("--timeout", type=float, default=30.0, metavar="S", help="with --wait: seconds (default 30)")
+    start.add_argument("--timeout", type=seconds, default=30.0, metavar="S", help="with --wait: seconds (default 30)")
     stop = actions.add("stop", "stop it and clean up", _stop)
-    stop.add_argument("--timeout", type=float, default=30.0, metavar="S", help="then it is killed (default 30)")
+    stop.add_argument("--timeout", type=seconds, default=30.0, metavar="S", help="then it is killed (default 30)")
 
 
 def _run(call: Call) -> Answer:
     from ...observe import Logs, get_logger, parse_log_level
 
+    if call.check:
+        raise UsageError("to run has no check mode", path="--check", hint="daemon start --check tells if it runs")
     tunnel = call.tunnel()
     level = os.environ.get("LOG_LEVEL")
     logs = Logs()
@@ -45,7 +48,11 @@ def _run(call: Call) -> Answer:
         parse_log_level(level or "info")
     except ValueError as error:
         raise UsageError(str(error), path="LOG_LEVEL") from error
-    logs.configure(level=level or "info", is_level_fixed=level is not None, path=call.arguments.log_file)
+    log_file = call.arguments.log_file
+    try:
+        logs.configure(level=level or "info", is_level_fixed=level is not None, path=log_file)
+    except OSError as error:
+        raise os_failure("open", log_file, error) from error
     from ..wiring import open_service
 
     try:

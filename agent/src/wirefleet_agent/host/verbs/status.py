@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 
 from ...errors import RefusedError, UnreachableError, WireFleetError
-from ..call import Answer, Call, VerbTable
+from ..call import Answer, Call, VerbTable, seconds
 from ..control_client import ControlClient
 from ..control_protocol import Json
 from ..paths import TunnelPaths
@@ -28,7 +28,7 @@ def register(verbs: VerbTable) -> None:
     verbs.add("status", "interface, peers, handshakes and counters", _status)
     health = verbs.add("health", "whether the peers answer", _health, epilog=_HEALTH_EPILOG)
     health.add_argument("--wait", action="store_true", help="wait until they do")
-    health.add_argument("--timeout", type=float, default=30.0, metavar="S", help="with --wait: seconds (default 30)")
+    health.add_argument("--timeout", type=seconds, default=30.0, metavar="S", help="with --wait: seconds (default 30)")
 
 
 def _status(call: Call) -> Answer:
