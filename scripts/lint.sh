@@ -16,4 +16,4 @@ step mypy --strict -p wirefleet_agent
 MYPYPATH=collections step mypy --strict --namespace-packages --explicit-package-bases \
   -p ansible_collections.wirefleet.wireguard.plugins.module_utils \
   -p ansible_collections.wirefleet.wireguard.plugins.plugin_utils
-step ansible-lint --offline --profile production -q
+step ansible-lint -q

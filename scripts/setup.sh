@@ -78,6 +78,6 @@ echo "setup: making .venv with $("$python" -V) for '$purpose' (a minute or two)"
 [ -x .venv/bin/python ] && .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
   { rm -rf .venv && "$python" -m venv .venv; }
 rm -f .venv/.stamp-*
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt \
+.venv/bin/python -m pip install -qq --disable-pip-version-check --constraint requirements/constraints.txt \
   --requirement "$requirements" --editable agent
 echo "$stamp" >".venv/.stamp-$purpose"
