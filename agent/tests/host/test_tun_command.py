@@ -22,6 +22,12 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("wirefleet-tun ")
 
 
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_is_no_mistake(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == 0
+    assert "WG_QUICK_USERSPACE_IMPLEMENTATION" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [[], ["-f"], ["one", "two"], ["--frobnicate"], ["-f", "-x"]])
 def test_a_wrong_call_prints_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
