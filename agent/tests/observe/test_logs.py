@@ -7,6 +7,7 @@ import ipaddress
 import json
 import logging
 import os
+from pathlib import Path
 
 import pytest
 import structlog
@@ -209,3 +210,26 @@ def test_the_operators_level_goes_before_the_configurations(output):
     logs.set_level("debug")
     get_logger("host").info("loud")
     assert "loud" in output.getvalue()
+
+
+def test_a_full_disk_costs_lines_and_not_the_service(output):
+    logs = Logs()
+    logs.configure(level="info", path=Path("/dev/full"))
+
+    get_logger("host").error("nowhere_to_go")
+    logs.set_level("debug")
+    get_logger("host").debug("nowhere_either")
+    logs.configure(level="info", stream=output)
+
+    get_logger("host").info("back_again")
+    assert "back_again" in output.getvalue()
+
+
+def test_a_reader_of_the_log_that_has_gone_costs_lines_and_not_the_service(output):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with io.FileIO(writer, "w") as raw:
+        Logs().configure(level="info", stream=io.TextIOWrapper(raw, write_through=True))
+
+        get_logger("host").error("nobody_listens")
+        Logs().configure(level="info", stream=output)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -37,30 +38,49 @@ def parse_log_level(text: str) -> int:
 
 
 class LogFile:
-    """An append-only log file (0600) that follows rotation: ``reopen`` starts the new file under the same name."""
+    """An append-only log file (0600) that follows rotation: ``reopen`` starts the new file under the same name.
+
+    Nothing is buffered: a line that a full disk refuses is lost alone, and the next one may fit again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stream = self._open()
+        self._descriptor = self._open()
 
-    def _open(self) -> TextIO:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        return os.fdopen(descriptor, "w", encoding="utf-8", buffering=1)
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     def reopen(self) -> None:
         """Called on SIGHUP after somebody has renamed the file. The old one stays in use if the new one fails."""
         fresh = self._open()
-        self._stream, stale = fresh, self._stream
-        stale.close()
+        self._descriptor, stale = fresh, self._descriptor
+        os.close(stale)
 
     def write(self, text: str) -> int:
-        return self._stream.write(text)
+        return os.write(self._descriptor, text.encode("utf-8", "backslashreplace"))
 
     def flush(self) -> None:
-        self._stream.flush()
+        """Nothing waits."""
 
     def close(self) -> None:
-        self._stream.close()
+        """A line that still comes is lost; it must not reach whatever has the descriptor's number by then."""
+        stale, self._descriptor = self._descriptor, -1
+        os.close(stale)
+
+
+class _Output:
+    """Where lines go. A full disk or a reader that has gone costs lines, never the service that wrote them."""
+
+    def __init__(self, output: LogFile | TextIO) -> None:
+        self._output = output
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._output.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._output.flush()
 
 
 class Logs:
@@ -91,7 +111,7 @@ class Logs:
             self._set_up(number)
 
     def _set_up(self, number: int) -> None:
-        output = self._file if self._file is not None else (self._stream or sys.stderr)
+        output = _Output(self._file if self._file is not None else (self._stream or sys.stderr))
         factory = structlog.WriteLoggerFactory(cast(TextIO, output))
         structlog.configure(
             processors=[
