@@ -27,8 +27,8 @@ from ..errors import InternalError, UsageError, WireFleetError
 from ..observe import Logs
 
 USAGE = "Usage: wirefleet-tun [-f|--foreground] INTERFACE-NAME\n       wirefleet-tun --version"
-_HELP = """Makes a WireGuard interface and /var/run/wireguard/INTERFACE-NAME.sock, then goes to the background (-f: stays
-in the foreground). Configure it with wg(8). It ends when the interface or the socket is removed.
+_HELP = """Makes a WireGuard interface and /var/run/wireguard/INTERFACE-NAME.sock, then goes to the background (-f:
+stays in the foreground). Configure it with wg(8). It ends when the interface or the socket is removed.
 LOG_LEVEL in the environment is verbose, error (the default) or silent.
 
 example:
