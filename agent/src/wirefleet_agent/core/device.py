@@ -185,6 +185,11 @@ class Device:
         if was_off and interval_s:
             sending.send_keepalive(peer, now)
 
+    def start_handshake(self, peer: Peer, now: float) -> None:
+        """Begin a new session, 5 s after the last attempt at the earliest; the old one goes on meanwhile."""
+        self._now = now
+        sending.send_initiation(peer, now)
+
     def clear_sticky_sources(self) -> None:
         """After a rebind, an fwmark change or a route change: let the host choose sources anew (checklist 35)."""
         for peer in self._peers.values():

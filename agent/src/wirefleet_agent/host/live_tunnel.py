@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..config import HostPort, PeerConfig, TunnelConfig, numeric_endpoint, plan_changes
-from ..config.changes import SetEndpoint
+from ..config.changes import SetEndpoint, SetPresharedKey, SetPrivateKey
 from ..control import Applied, Applier
-from ..core import Device
+from ..core import Device, Peer
 from ..engine import Loop, Resolver, Tunnel
 from ..errors import WireFleetError
 from ..keys import PublicKey
@@ -51,6 +52,7 @@ class LiveTunnel:
         self._logger = logger
         self._open: OpenTunnel | None = None
         self.config: TunnelConfig | None = None
+        self._changed_at: dict[PublicKey, float] = {}
         self.on_removed: Callable[[], None] = lambda: None
 
     @property
@@ -70,6 +72,22 @@ class LiveTunnel:
         else:
             self._change(self._open, new)
 
+    def is_proven(self, peer: Peer) -> bool:
+        """Whether a handshake is newer than the last change of keys or endpoint; sessions outlive such changes."""
+        changed_at = self._changed_at.get(peer.public_key, -math.inf)
+        return peer.last_handshake is not None and peer.last_handshake > changed_at
+
+    def call(self, public_keys: Iterable[PublicKey]) -> None:
+        """Start handshakes with peers of the tunnel that have an endpoint; sessions go on."""
+        if self._open is None:
+            return
+        tunnel = self._open.tunnel
+        for public_key in public_keys:
+            peer = tunnel.device.peers.get(public_key)
+            if peer is not None:
+                tunnel.device.start_handshake(peer, self._loop.now())
+        tunnel.flush()
+
     def close(self) -> None:
         """Routes, addresses and rules first, then the interface. Idempotent; an error is logged, the rest goes on."""
         opened, config = self._open, self.config
@@ -88,12 +106,11 @@ class LiveTunnel:
         self._logger.info("tunnel_closed", name=opened.tunnel.name)
 
     def _start(self, new: TunnelConfig) -> None:
-        opened = self._open_tunnel(InterfaceSpec(new.name, new.interface.mtu_bytes))
-        try:
+        with contextlib.ExitStack() as undo:
+            opened = self._open_tunnel(InterfaceSpec(new.name, new.interface.mtu_bytes))
+            undo.callback(opened.close)
             applied = opened.applier.apply(plan_changes(None, new), self._loop.now())
-        except WireFleetError:
-            opened.close()
-            raise
+            undo.pop_all()
         self._open, self.config = opened, new
         opened.tunnel.on_removed = self._removed
         opened.tunnel.on_unreachable = lambda peer: self._resolver.resolve_again(peer.public_key)
@@ -104,9 +121,19 @@ class LiveTunnel:
         old = _as_it_is(self.config, opened.tunnel.device)
         applied = opened.applier.apply(plan_changes(old, new, routed=self.config), self._loop.now())
         self.config = new
+        self._note_unproven(opened, applied)
         self._settle(opened, applied, new)
         if applied.changes:
             self._logger.info("tunnel_changed", name=new.name, changes=[change.op for change in applied.changes])
+
+    def _note_unproven(self, opened: OpenTunnel, applied: Applied) -> None:
+        peers, now = opened.tunnel.device.peers, self._loop.now()
+        for change in applied.changes:
+            if isinstance(change, SetPrivateKey):
+                self._changed_at.update(dict.fromkeys(peers, now))
+            elif isinstance(change, (SetPresharedKey, SetEndpoint)):
+                self._changed_at[change.public_key] = now
+        self._changed_at = {key: at for key, at in self._changed_at.items() if key in peers}
 
     def _settle(self, opened: OpenTunnel, applied: Applied, new: TunnelConfig) -> None:
         """Send what the changes made the device say, and keep resolving the endpoints that are names."""

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..config import TunnelConfig
 from ..core import Peer
 from ..engine import Tunnel
 from ..errors import DriverError
+from ..keys import PublicKey
 from ..observe import drop_counts
 from .control_protocol import Json
 from .requests import HealthRequest
@@ -33,8 +34,17 @@ def tunnel_status(tunnel: Tunnel, config: TunnelConfig | None, now: float) -> Js
     }
 
 
-def tunnel_health(tunnel: Tunnel | None, config: TunnelConfig | None, request: HealthRequest, now: float) -> Json:
-    """``healthy``: each wanted peer has a handshake that is young enough. A peer that is not configured is not ok."""
+def tunnel_health(
+    tunnel: Tunnel | None,
+    config: TunnelConfig | None,
+    request: HealthRequest,
+    now: float,
+    is_proven: Callable[[Peer], bool],
+) -> Json:
+    """``healthy``: each wanted peer has a handshake that is young enough and newer than the last change of its keys.
+
+    A peer that is not configured is not ok. is_proven: whether the last handshake is newer than such a change.
+    """
     names = _names(config)
     peers = {} if tunnel is None else {str(key): peer for key, peer in tunnel.device.peers.items()}
     wanted = request.peers
@@ -44,9 +54,17 @@ def tunnel_health(tunnel: Tunnel | None, config: TunnelConfig | None, request: H
     for key in wanted:
         peer = peers.get(key)
         age_s = None if peer is None else _handshake_age_s(peer, now)
-        is_ok = age_s is not None and age_s <= request.max_handshake_age_s
+        is_young = age_s is not None and age_s <= request.max_handshake_age_s
+        is_ok = peer is not None and is_young and is_proven(peer)
         rows.append({"public_key": key, "name": names.get(key), "ok": is_ok, "last_handshake_age_s": age_s})
     return {"healthy": tunnel is not None and all(row["ok"] for row in rows), "peers": rows}
+
+
+def unhealthy_peers(health: Json) -> list[PublicKey]:
+    """Public keys of the peers that are not ok."""
+    rows = health["peers"]
+    assert isinstance(rows, list)
+    return [PublicKey.from_base64(row["public_key"]) for row in rows if not row["ok"]]
 
 
 def _names(config: TunnelConfig | None) -> dict[str, str | None]:

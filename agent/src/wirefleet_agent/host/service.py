@@ -25,7 +25,7 @@ from .live_tunnel import LiveTunnel
 from .paths import TunnelPaths
 from .releases import ReleaseStore
 from .replies import NOT_RUNNING, key_reply
-from .reports import tunnel_health, tunnel_status
+from .reports import tunnel_health, tunnel_status, unhealthy_peers
 from .requests import ConfigRequest, ConfirmRequest, HealthRequest
 
 _FIRST_RETRY_S = 1.0
@@ -119,7 +119,11 @@ class TunnelService:
         return {"pid": os.getpid()}
 
     def _health(self, request: HealthRequest) -> Json:
-        return tunnel_health(self._live.tunnel, self._live.config, request, self._loop.now())
+        """Whoever asks for a silent peer has it called: without packets nothing else would."""
+        live = self._live
+        reply = tunnel_health(live.tunnel, live.config, request, self._loop.now(), live.is_proven)
+        live.call(unhealthy_peers(reply))
+        return reply
 
     def _apply(self, request: ConfigRequest) -> Json:
         reply = self._configuration.apply(request)
