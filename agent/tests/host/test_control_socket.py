@@ -77,6 +77,38 @@ def test_many_callers_are_served(server, path):
     assert sorted(replies) == list(range(12))
 
 
+def test_callers_beyond_the_limit_wait_until_others_have_gone(server, path, monkeypatch):
+    monkeypatch.setattr(control_server, "_MAX_CONNECTIONS", 2)
+    idle = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+    for one in idle:
+        with short_address(path) as address:
+            one.connect(address)
+    replies: list[object] = []
+    caller = threading.Thread(target=lambda: replies.append(ControlClient(path).call("echo", {})))
+    caller.start()
+    caller.join(0.2)
+    has_waited = caller.is_alive()
+
+    idle[0].close()
+    caller.join(10)
+
+    assert has_waited
+    assert replies == [{"got": {}}]
+    idle[1].close()
+
+
+def test_a_full_queue_is_waited_for_and_then_reported(path):
+    path.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        with short_address(path) as address:
+            listener.bind(address)
+            listener.listen(0)
+            first.connect(address)
+
+        with pytest.raises(UnreachableError, match=r"took no call within 0\.1 s"):
+            ControlClient(path, timeout_s=0.1).call("echo", {})
+
+
 def test_nobody_listening_is_not_an_error_for_those_who_only_try(path):
     assert ControlClient(path).try_call("echo") is None
     with pytest.raises(UnreachableError, match="not running"):

@@ -16,6 +16,7 @@ from ..errors import UnreachableError
 from .control_protocol import MAX_MESSAGE_BYTES, Json, decode_reply, encode
 
 _CHUNK_BYTES = 64 * 1024
+_QUEUE_POLL_S = 0.02
 _PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
@@ -51,8 +52,7 @@ class ControlClient:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
             connection.settimeout(self._timeout_s)
             try:
-                with short_address(self._path) as address:
-                    connection.connect(address)
+                self._connect(connection)
             except (FileNotFoundError, ConnectionRefusedError):
                 return None
             except OSError as error:
@@ -71,6 +71,22 @@ class ControlClient:
                 "the tunnel's daemon is not running", path=str(self._path), hint="wirefleet-agent daemon start"
             )
         return reply
+
+    def _connect(self, connection: socket.socket) -> None:
+        """Raises OSError. While the daemon's queue is full, try again and again: unlike TCP, unix(7) does not wait."""
+        limit = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                with short_address(self._path) as address:
+                    return connection.connect(address)
+            except BlockingIOError as error:
+                if time.monotonic() >= limit:
+                    raise UnreachableError(
+                        f"the daemon took no call within {self._timeout_s:g} s",
+                        path=str(self._path),
+                        hint="see its log",
+                    ) from error
+                time.sleep(_QUEUE_POLL_S)
 
     def _exchange(self, connection: socket.socket, message: bytes) -> bytes:
         limit = time.monotonic() + self._timeout_s

@@ -81,11 +81,18 @@ class ControlServer:
             return
         accepted.setblocking(False)
         pid, uid = peer_of(accepted)
-        if uid not in (0, os.geteuid()) or len(self._connections) >= _MAX_CONNECTIONS:
+        if uid not in (0, os.geteuid()):
             self._logger.warning("control_connection_refused", pid=pid, uid=uid)
             accepted.close()
             return
-        self._connections.add(_Connection(self._loop, accepted, self.answer, self._connections.discard))
+        self._connections.add(_Connection(self._loop, accepted, self.answer, self._closed))
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            self._loop.remove_reader(self._listener.fileno())  # the others wait in the queue
+
+    def _closed(self, connection: _Connection) -> None:
+        self._connections.discard(connection)
+        if self._listener is not None:
+            self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def answer(self, line: bytes) -> bytes:
         """One request's reply. Our own mistakes become an answer too: the caller must not wait for the time-out."""
