@@ -117,6 +117,27 @@ def test_forwarding_goes_back_to_what_it_was(namespace: Namespace) -> None:
     assert {key: sysctl(key) for key in keys} == before
 
 
+class _Vanishing(type(Path())):  # type: ignore[misc]  # the class of paths of this system
+    """A directory whose listing names an interface that is gone before it is looked at."""
+
+    def glob(self, pattern: str) -> Iterator[Path]:
+        return iter([*super().glob(pattern), self / pattern.replace("*", "gone")])
+
+
+def test_an_interface_that_vanishes_meanwhile_does_not_stop_forwarding(tmp_path: Path) -> None:
+    for key in ("ipv4/conf/all/forwarding", "ipv6/conf/all/forwarding", "ipv6/conf/eth0/accept_ra"):
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_text("0\n")
+    forwarding = Forwarding(_Vanishing(tmp_path))
+
+    forwarding.switch(True)
+    during = (tmp_path / "ipv4/conf/all/forwarding").read_text()
+    forwarding.switch(False)
+
+    assert during == "1"
+    assert (tmp_path / "ipv4/conf/all/forwarding").read_text() == "0"
+
+
 def test_forwarding_that_the_operator_switched_on_stays_on(tmp_path: Path) -> None:
     for key in ("ipv4/conf/all/forwarding", "ipv6/conf/all/forwarding", "ipv6/conf/eth0/accept_ra"):
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)

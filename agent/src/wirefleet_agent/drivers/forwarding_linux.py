@@ -39,12 +39,16 @@ class Forwarding:
     def _switch_on(self) -> None:
         watched = (*self._of_family("ipv4", "forwarding"), *self._of_family("ipv6", "forwarding"))
         listening = self._of_family("ipv6", "accept_ra")
-        earlier = {path: _read(path) for path in (*watched, *listening)}
+        earlier: dict[Path, str] = {}
+        for path in (*watched, *listening):
+            with contextlib.suppress(FileNotFoundError):  # the interface has gone since it was listed
+                earlier[path] = _read(path)
         for path, value in earlier.items():
             self._earlier.setdefault(path, value)
         for path in listening:
-            if earlier[path] == "1":
-                _write(path, "2")
+            if earlier.get(path) == "1":
+                with contextlib.suppress(FileNotFoundError):
+                    _write(path, "2")
         for family in ("ipv4", "ipv6"):
             path = self._root / family / "conf/all/forwarding"
             if earlier.get(path, "1") != "1":  # writing it resets other settings, so only when it changes
