@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.memory_host import MemoryHost
 from support.service import OTHER, PEER, apply, ask, conf, peer, refuse_to
+from wirefleet_agent.host import store
 from wirefleet_agent.host.keystore import KeyStore
 from wirefleet_agent.host.paths import Paths
 from wirefleet_agent.keys import PublicKey
@@ -128,3 +129,21 @@ def test_a_revert_that_cannot_be_made_in_place_starts_the_tunnel_anew(host, monk
     assert len(host.drivers.made) == 2
     assert not routes.is_up
     assert ask(host, "status")["listen_port"] == 51820
+
+
+def test_a_full_disk_does_not_keep_an_unconfirmed_configuration_alive(host, monkeypatch):
+    host.start()
+    apply(host, conf(peer()))
+    apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_private", refuse_to("write"))
+        host.pass_s(61)
+        while_full = ask(host, "status")
+    host.pass_s(6)
+    afterwards = ask(host, "status")
+
+    assert (while_full["listen_port"], while_full["pending"]) == (51820, True)
+    assert (afterwards["listen_port"], afterwards["pending"]) == (51820, False)
+    assert "51820" in ask(host, "config.show")["conf"]
+    assert afterwards["counters"]["config_reverted"] == 1

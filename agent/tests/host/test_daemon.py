@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import time
 import pytest
 import structlog
 from support.memory_host import MemoryHost
-from wirefleet_agent.errors import RefusedError, UnreachableError
+from wirefleet_agent.errors import DriverError, RefusedError, UnreachableError
 from wirefleet_agent.host.control_client import ControlClient
 from wirefleet_agent.host.daemon import Daemon
 from wirefleet_agent.host.file_lock import FileLock
@@ -133,6 +134,20 @@ def test_a_lock_has_one_holder_and_names_it(holder):
     assert lock.is_held
     lock.release()
     lock.release()
+    assert lock.holder() is None
+
+
+def test_a_lock_file_that_a_full_disk_cannot_hold_is_a_driver_error_and_no_lock(tmp_path, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lock = FileLock(tmp_path / "x.lock")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", refuse)
+        with pytest.raises(DriverError, match="No space left"):
+            lock.try_acquire()
+
+    assert not lock.is_held
     assert lock.holder() is None
 
 

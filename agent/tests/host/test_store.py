@@ -234,3 +234,24 @@ def test_a_configuration_that_others_may_read_is_refused(store, paths):
 
     with pytest.raises(RefusedError, match="others may read"):
         store.current()
+
+
+@pytest.mark.parametrize("writes", range(3))
+def test_a_disk_that_is_full_before_the_first_rename_leaves_all_as_it_was(store, paths, monkeypatch, writes):
+    put(store, OLD)
+    put(store, NEW, 60)
+    before = all_files(paths)
+    staged = store.stage(OLD)
+    left = iter(range(100))
+    real = store_module.write_private
+
+    def write_or_fail(path, content):
+        if next(left) >= writes:
+            raise DriverError("No space left on device", call="write")
+        real(path, content)
+
+    monkeypatch.setattr(store_module, "write_private", write_or_fail)
+    with pytest.raises(DriverError, match="No space"):
+        store.commit(staged, 60)
+
+    assert all_files(paths) == before

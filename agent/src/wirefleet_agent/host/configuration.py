@@ -97,7 +97,13 @@ class Configuration:
 
     def stored(self) -> TunnelConfig | None:
         """The configuration on disk, whole; None if the tunnel is not configured. Raises ConfigError, RefusedError."""
-        files = self._store.current()
+        return self._whole(self._store.current())
+
+    def confirmed(self) -> TunnelConfig | None:
+        """Like ``stored``, but while a change is pending what was there before it."""
+        return self._whole(self._store.confirmed())
+
+    def _whole(self, files: ConfigFiles) -> TunnelConfig | None:
         if files.conf is None:
             return None
         config = self._parsed(files)

@@ -41,14 +41,14 @@ class FileLock:
             raise os_failure("open", self.path, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
             os.close(descriptor)
             return False
         except OSError as error:
             os.close(descriptor)
-            raise os_failure("flock", self.path, error) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            raise os_failure("lock", self.path, error) from error
         self._descriptor = descriptor
         return True
 

@@ -30,6 +30,7 @@ from .requests import ConfigRequest, ConfirmRequest, HealthRequest
 
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 60.0
+_FILES_RETRY_S = 5.0
 
 
 class TunnelService:
@@ -196,10 +197,16 @@ class TunnelService:
             self._arm_confirm_timer()  # the two clocks differ: wait for the rest
             return
         self._confirm_timer = None
-        self._configuration.discard_pending()
-        self._note_revert("expired")
         try:
-            self._live.switch_to(self._configuration.stored())
+            self._configuration.discard_pending()
+        except WireFleetError as error:
+            # A full disk must not keep alive what may have cut this host off: live now, the files when it can be.
+            self._logger.error("revert_not_stored", error=str(error), retry_s=_FILES_RETRY_S)
+            self._confirm_timer = self._loop.call_at(self._loop.now() + _FILES_RETRY_S, self._expired)
+        else:
+            self._note_revert("expired")
+        try:
+            self._live.switch_to(self._configuration.confirmed())
         except WireFleetError as error:
             # What nobody confirmed must not stay: the way through no tunnel at all is the last one.
             self._logger.warning("revert_by_restart", error=str(error))

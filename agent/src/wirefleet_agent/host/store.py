@@ -26,7 +26,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, DriverError, RefusedError
+from ..errors import ConfigError, DriverError, RefusedError, WireFleetError
 from .deadline import BootClock, Deadline
 from .paths import TunnelPaths
 from .private_files import (
@@ -129,10 +129,14 @@ class ConfigStore:
 
     def commit(self, staged: StagedFiles, confirm_timeout_s: float) -> Pending | None:
         """Put staged files in place. 0: final at once; else pending for so long. On an error all is as before."""
-        journal = self._journal()
-        backup = self._backup(journal) if journal is not None else self.current()
-        self._write_backup(backup)
-        self._write_journal(_Journal("writing", "", None, backup.conf is not None))
+        try:
+            journal = self._journal()
+            backup = self._backup(journal) if journal is not None else self.current()
+            self._write_backup(backup)
+            self._write_journal(_Journal("writing", "", None, backup.conf is not None))
+        except WireFleetError:
+            staged.discard()
+            raise
         try:
             commit_staged(staged.conf, self._paths.conf)
             commit_staged(staged.toml, self._paths.toml)
