@@ -83,9 +83,14 @@ class Fleet:
         return {name: path.read_bytes() for name, path in found.items() if name != "hosts.json"}
 
     def run(
-        self, tasks: list[dict[str, Any]], *arguments: str, hosts: str = "hubs:spokes", json_output: bool = True
+        self,
+        tasks: list[dict[str, Any]],
+        *arguments: str,
+        hosts: str = "hubs:spokes",
+        json_output: bool = True,
+        playbook: Path | None = None,
     ) -> Outcome:
-        """Run tasks (each with a name); returns what every host said."""
+        """Run tasks (each with a name), or a playbook as it is; returns what every host said."""
         children = {group: {"hosts": members} for group, members in self.hosts.items()}
         inventory = {"all": {"vars": self.variables, "children": children}}
         (self.inventory / "hosts.json").write_text(json.dumps(inventory))
@@ -96,7 +101,7 @@ class Fleet:
             environment["ANSIBLE_STDOUT_CALLBACK"] = "default"
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.inventory), *arguments]
         done = subprocess.run(
-            [*command, str(self.root / "play.json")],
+            [*command, str(playbook or self.root / "play.json")],
             capture_output=True,
             text=True,
             env=environment,

@@ -58,7 +58,9 @@ def _check_hub_count(hubs: Sequence[str], allow_degraded: bool, problems: Proble
         f"a fleet has exactly three hubs, not {len(hubs)}",
         hosts=hubs,
         path="hubs_group",
-        hint="with allow_degraded one or two are accepted" if len(hubs) < HUBS else "make the others spokes",
+        hint="with allow_degraded one or two are accepted (-e wirefleet_allow_degraded=true)"
+        if len(hubs) < HUBS
+        else "make the others spokes",
     )
     return []
 
