@@ -330,3 +330,17 @@ def test_the_configured_log_level_is_used(host, monkeypatch):
     apply(host, conf(peer()), toml='schema = 1\n[logging]\nlevel = "debug"\n')
 
     assert levels == ["debug"]
+
+
+def test_a_mistake_of_ours_leaves_no_interface_that_nobody_knows(host, monkeypatch):
+    def fail(*_arguments):
+        raise KeyError("a mistake")
+
+    host.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(FollowingRoutes, "add_address", fail)
+        reply = apply(host, conf(peer()))
+
+    assert reply["error"]["code"] == "internal"
+    assert [tun.fileno() for tun in host.drivers.made] == [-1]
+    assert apply(host, conf(peer()))["changed"]

@@ -106,11 +106,12 @@ class LiveTunnel:
         self._logger.info("tunnel_closed", name=opened.tunnel.name)
 
     def _start(self, new: TunnelConfig) -> None:
-        with contextlib.ExitStack() as undo:
-            opened = self._open_tunnel(InterfaceSpec(new.name, new.interface.mtu_bytes))
-            undo.callback(opened.close)
+        opened = self._open_tunnel(InterfaceSpec(new.name, new.interface.mtu_bytes))
+        try:
             applied = opened.applier.apply(plan_changes(None, new), self._loop.now())
-            undo.pop_all()
+        except BaseException:  # also a mistake of ours: an interface that nobody knows would be in the way for ever
+            opened.close()
+            raise
         self._open, self.config = opened, new
         opened.tunnel.on_removed = self._removed
         opened.tunnel.on_unreachable = lambda peer: self._resolver.resolve_again(peer.public_key)
