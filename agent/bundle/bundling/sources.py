@@ -77,11 +77,10 @@ class AgentSource:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and "__pycache__" not in path.parts
-        and not path.name.startswith(".")
-        and path.suffix != ".pyc"
-    )
+    """Without what tools leave behind: caches and hidden files."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if not _is_left_behind(path.relative_to(folder)))
+
+
+def _is_left_behind(path: Path) -> bool:
+    return path.suffix == ".pyc" or any(part.startswith(".") or part == "__pycache__" for part in path.parts)

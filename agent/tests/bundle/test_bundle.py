@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import subprocess
 import sys
@@ -26,6 +27,16 @@ from support.bundles import (
 )
 
 CHECKOUT = BUNDLE_FOLDER.parents[1]
+TINY_MANIFEST = {
+    "schema": 1,
+    "version": "0.1.0",
+    "platform": "linux_x86_64",
+    "glibc": None,
+    "wheels": {"3.11": ["a.whl"]},
+    "tool": "a.whl",
+    "files": {"a.whl": {"size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}},
+    "inputs": "inputs",
+}
 
 
 def install(bundle: Path, root: Path, *words: str, code: int = 0) -> dict[str, object]:
@@ -237,6 +248,42 @@ def test_what_is_no_zip_is_no_bundle(tmp_path):
         manifest.Bundle(tmp_path / "x.pyz")
 
 
+@pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
+def test_no_flipped_byte_of_the_archive_makes_more_than_an_invalid_bundle(tmp_path, mask):
+    path = tmp_path / "tiny.pyz"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(zipfile.ZipInfo("manifest.json"), json.dumps(TINY_MANIFEST), zipfile.ZIP_DEFLATED)
+        packed.writestr("payload/a.whl", b"abc")
+    sound = path.read_bytes()
+    refused = 0
+    for position in range(len(sound)):
+        path.write_bytes(sound[:position] + bytes([sound[position] ^ mask]) + sound[position + 1 :])
+        try:
+            manifest.Bundle(path).verify()
+        except errors.InvalidBundle:
+            refused += 1
+
+    assert refused > len(sound) // 2
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" * 200_000,
+        json.dumps(TINY_MANIFEST).replace('"size": 3', '"size": Infinity').encode(),
+        json.dumps({**TINY_MANIFEST, "glibc": []}).encode(),
+        json.dumps({**TINY_MANIFEST, "tool": {}}).encode(),
+    ],
+)
+def test_an_odd_manifest_is_an_invalid_bundle(tmp_path, raw):
+    path = tmp_path / "tiny.pyz"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("manifest.json", raw)
+
+    with pytest.raises(errors.InvalidBundle):
+        manifest.Bundle(path)
+
+
 def test_an_old_python_is_told_so():
     source = (BUNDLE_FOLDER / "pyz/__main__.py").read_text()
     ast.parse(source, feature_version=(3, 7))
@@ -257,6 +304,22 @@ def test_the_inputs_decide_whether_a_bundle_is_built_anew():
     assert (
         len({plain, source.fingerprint("linux_aarch64", ("3.11",)), source.fingerprint("linux_x86_64", ("3.12",))}) == 3
     )
+
+
+def test_what_tools_leave_in_the_checkout_is_no_input(tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.1.0"\ndependencies = []\n')
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle/code.py").write_text("")
+    source = sources.AgentSource(tmp_path)
+    clean = source.fingerprint("linux_x86_64", ("3.11",))
+
+    for left in ("bundle/.mypy_cache/3.11/cache.db", "src/wirefleet_agent/__pycache__/x.pyc", "bundle/.code.py.swp"):
+        (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / left).write_text("left behind")
+
+    assert source.fingerprint("linux_x86_64", ("3.11",)) == clean
+    (tmp_path / "bundle/code.py").write_text("1")
+    assert source.fingerprint("linux_x86_64", ("3.11",)) != clean
 
 
 def test_platforms_and_versions_that_are_none_are_refused(tmp_path):

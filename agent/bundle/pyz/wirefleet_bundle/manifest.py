@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +27,20 @@ _MAX_MANIFEST_BYTES = 1024 * 1024
 _MAX_FILE_BYTES = 256 * 1024 * 1024
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,60}")
+# What zipfile, zlib and json raise for bytes that were not meant for them, and what follows from odd values.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,7 @@ class Bundle:
     def __init__(self, path: Path) -> None:
         try:
             self._archive = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise InvalidBundle(f"this is not a bundle: {error}", path=str(path)) from error
         self.path = path
         self.manifest = self._read_manifest()
@@ -82,7 +98,7 @@ class Bundle:
         try:
             info = self._archive.getinfo(PAYLOAD + name)
             content = self._archive.read(info) if info.file_size == expected.size else b""
-        except (KeyError, OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise self._invalid(f"{name} cannot be read: {error}") from error
         if len(content) != expected.size or hashlib.sha256(content).hexdigest() != expected.sha256:
             raise self._invalid(f"{name} does not match its sum in the manifest")
@@ -97,7 +113,7 @@ class Bundle:
             return parse_manifest(raw)
         except InvalidBundle:
             raise
-        except (KeyError, ValueError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise self._invalid(f"the manifest cannot be read: {error}") from error
 
     def _invalid(self, message: str) -> InvalidBundle:
@@ -105,7 +121,7 @@ class Bundle:
 
 
 def parse_manifest(raw: bytes) -> Manifest:
-    """Raises InvalidBundle, ValueError, KeyError, TypeError or AttributeError for anything else than a manifest."""
+    """Raises InvalidBundle, or an error that the caller takes for one, for anything else than a manifest."""
     found = json.loads(raw)
     if found["schema"] != SCHEMA:
         raise InvalidBundle(f"a manifest of schema {found['schema']!r} is unknown to this installer")
