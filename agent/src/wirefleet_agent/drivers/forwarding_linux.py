@@ -4,6 +4,10 @@
 
 An interface that forwards stops listening to router advertisements unless its accept_ra is 2, and a host that
 lives by them would lose its default route: so 1 becomes 2 while we forward.
+
+A hub sends most packets out of the tunnel that they came from, which the kernel takes for a detour: it would tell
+every sender so by an ICMP redirect into the tunnel. Those of IPv4 are switched off, for ``all`` too, because either
+switch is enough for an interface; the kernel's own WireGuard does the same. IPv6 has no such switch: see LinuxTun.
 Source: Documentation/networking/ip-sysctl.rst of the kernel.
 """
 
@@ -12,16 +16,43 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from ..errors import DriverError
 from .os_errors import driver_error
 
 _SYSCTL = Path("/proc/sys/net")
 
 
-class Forwarding:
-    """Switches forwarding on, remembers every value it changed, and puts them back."""
+class Redirects:
+    """IPv4's ICMP redirects into one interface. Where they cannot be switched off, they are only a nuisance."""
 
-    def __init__(self, root: Path = _SYSCTL) -> None:
+    def __init__(self, interface: str, root: Path = _SYSCTL) -> None:
+        self._paths = [root / f"ipv4/conf/{name}/send_redirects" for name in ("all", interface)]
+        self._earlier: dict[Path, str] = {}
+
+    def switch_off(self) -> None:
+        """Idempotent."""
+        for path in self._paths:
+            with contextlib.suppress(FileNotFoundError, DriverError):
+                value = _read(path)
+                if value != "0":
+                    _write(path, "0")
+                    self._earlier.setdefault(path, value)
+
+    def restore(self) -> None:
+        """What nobody else has changed meanwhile is as it was before the first ``switch_off``. Idempotent."""
+        earlier, self._earlier = self._earlier, {}
+        for path, value in earlier.items():
+            with contextlib.suppress(FileNotFoundError, DriverError):
+                if _read(path) == "0":
+                    _write(path, value)
+
+
+class Forwarding:
+    """Switches forwarding on, remembers every value it changed, and puts them back. interface: the tunnel's."""
+
+    def __init__(self, root: Path = _SYSCTL, interface: str | None = None) -> None:
         self._root = root
+        self._redirects = None if interface is None else Redirects(interface, root)
         self._earlier: dict[Path, str] = {}
 
     @property
@@ -33,8 +64,12 @@ class Forwarding:
         """Idempotent. Off, without an on before, changes nothing: what an operator set is not ours."""
         if is_on:
             self._switch_on()
+            if self._redirects is not None:
+                self._redirects.switch_off()
         else:
             self._restore()
+            if self._redirects is not None:
+                self._redirects.restore()
 
     def _switch_on(self) -> None:
         watched = (*self._of_family("ipv4", "forwarding"), *self._of_family("ipv6", "forwarding"))

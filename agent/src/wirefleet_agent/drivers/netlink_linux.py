@@ -25,11 +25,17 @@ RTMGRP_IPV6_ROUTE = 0x400
 
 _RTM_NEWLINK = 16
 _RTM_DELLINK = 17
+_NLMSG_ERROR = 2
+_NLM_F_REQUEST_ACK = 0x1 | 0x4
 _IFLA_MTU = 4
+_IFLA_AF_SPEC = 26
+_IFLA_INET6_ADDR_GEN_MODE = 8
+_IN6_ADDR_GEN_MODE_NONE = 1
 _IFF_UP = 0x1
 _MESSAGE_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port id
 _LINK_INFO = struct.Struct("=BxHiII")  # family, device type, index, flags, change mask
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
+_ERROR = struct.Struct("=i")  # 0, or an errno made negative
 _RECEIVE_BYTES = 65536
 _MAX_READS = 64
 
@@ -111,6 +117,32 @@ def link_messages(datagram: bytes) -> Iterator[LinkMessage]:
             _, _, ifindex, flags, _ = _LINK_INFO.unpack_from(body)
             yield LinkMessage(ifindex, kind == _RTM_DELLINK, bool(flags & _IFF_UP), _mtu_of(body[_LINK_INFO.size :]))
         offset += (length + 3) & ~3
+
+
+def forbid_link_local(ifindex: int) -> None:
+    """The kernel gives the interface no IPv6 address of its own making. Raises DriverError.
+
+    To be called before the interface is up. A host without IPv6 has nothing to forbid.
+    """
+    mode = _attribute(_IFLA_INET6_ADDR_GEN_MODE, bytes([_IN6_ADDR_GEN_MODE_NONE]))
+    body = _LINK_INFO.pack(socket.AF_UNSPEC, 0, ifindex, 0, 0)
+    body += _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET6, mode))
+    request = _MESSAGE_HEADER.pack(_MESSAGE_HEADER.size + len(body), _RTM_NEWLINK, _NLM_F_REQUEST_ACK, 1, 0) + body
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:
+            netlink.sendto(request, (0, 0))
+            reply = netlink.recv(_RECEIVE_BYTES)  # the kernel answers within sendto
+    except OSError as error:
+        raise driver_error("RTM_NEWLINK", error) from error
+    kind: int = _MESSAGE_HEADER.unpack_from(reply)[1]
+    code: int = -_ERROR.unpack_from(reply, _MESSAGE_HEADER.size)[0] if kind == _NLMSG_ERROR else 0
+    if code not in (0, errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
+        raise driver_error("RTM_NEWLINK", OSError(code, "addr_gen_mode"))
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    length = _ATTRIBUTE.size + len(value)
+    return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
 
 
 def _mtu_of(attributes: bytes) -> int | None:

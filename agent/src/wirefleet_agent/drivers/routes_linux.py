@@ -50,7 +50,7 @@ class LinuxRoutes:
     def __init__(self, name: str) -> None:
         self.name = name
         self._thread = threading.get_ident()
-        self._forwarding = Forwarding()
+        self._forwarding = Forwarding(interface=name)
         try:
             self._netlink = IPRoute()
         except OSError as error:

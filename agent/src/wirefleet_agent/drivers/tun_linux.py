@@ -7,6 +7,7 @@ Source: Documentation/networking/tuntap.rst of the kernel, netdevice(7).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -18,7 +19,7 @@ from ..errors import DriverError
 from ..wire.batch import Batch
 from .interfaces import LinkEvent
 from .namespace_linux import entered
-from .netlink_linux import RTMGRP_LINK, LinkMessage, NetlinkMonitor, link_messages
+from .netlink_linux import RTMGRP_LINK, LinkMessage, NetlinkMonitor, forbid_link_local, link_messages
 from .os_errors import driver_error
 
 _DEVICE = "/dev/net/tun"
@@ -43,6 +44,10 @@ class LinuxTun:
 
     The interface may be moved into another namespace later: packets keep flowing, and its events are followed
     there, which gives ``events_fileno`` another value.
+
+    As the interfaces of the kernel's own WireGuard it gets no link-local address, wherever it is while it is down.
+    So the kernel sends neither router solicitations nor redirects of IPv6 into the tunnel, whose peers would have to
+    drop them: such a source is in nobody's AllowedIPs.
     """
 
     def __init__(self, name: str, *, mtu_bytes: int = _DEFAULT_MTU_BYTES) -> None:
@@ -64,6 +69,7 @@ class LinuxTun:
             os.close(self._fd)
             raise
         try:
+            forbid_link_local(self._links.ifindex)
             self._links.set_mtu(mtu_bytes)
             self._mtu_bytes = mtu_bytes
             self._resynchronize()
@@ -147,6 +153,8 @@ class LinuxTun:
             self.name = fcntl.ioctl(self._fd, _TUNGETIFF, bytes(_REQUEST.size))[:_NAME_BYTES].rstrip(b"\0").decode()
             with entered(fcntl.ioctl(self._fd, _TUNGETDEVNETNS, 0)):
                 links = _Links(self.name)
+                with contextlib.suppress(DriverError):
+                    forbid_link_local(links.ifindex)  # the move took the setting away
         except (OSError, DriverError):
             return
         self._links.close()

@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from ..control import Applier
 from ..core import Device, stamp_of
+from ..drivers.forwarding_linux import Redirects
 from ..drivers.netlink_linux import LinuxUnderlayMonitor
 from ..drivers.tun_linux import LinuxTun
 from ..drivers.udp_linux import LinuxUdp
@@ -135,6 +136,7 @@ class TunProcess:
         self._loop = Loop(time.monotonic)
         self._supervisor = Supervisor(self._loop)
         tun = LinuxTun(name)
+        self._redirects = Redirects(tun.name)
         try:
             self._tunnel = Tunnel(
                 self._loop,
@@ -157,9 +159,11 @@ class TunProcess:
     def run(self) -> int:
         """Serve until the interface or the socket goes, or a signal comes; the exit status."""
         try:
+            self._redirects.switch_off()  # as the kernel's own WireGuard: whether the host forwards is not our business
             self._tunnel.start()
             self._loop.run()
         finally:
+            self._redirects.restore()
             self._uapi.stop()
             self._tunnel.stop()
             self._loop.close()
