@@ -17,6 +17,9 @@ from typing import Any, Literal
 from .planner import canonical_network, parse_endpoint
 from .problems import PlanFilesError, Problem, shorten
 
+# The default of max_handshake_age_s has room for keepalives this far apart: the first packet after 120 s renews a session.
+_USUAL_KEEPALIVE_S = 60
+
 Severity = Literal["error", "warning"]
 Status = Mapping[str, Any]
 _APPLY = "apply the configuration again"
@@ -158,12 +161,14 @@ class _Verifier:
         """Sessions that this host keeps warm must be there; others depend on the peer, so they are only reported."""
         if not self._max_handshake_age_s:
             return
-        report = self._error if planned["persistent_keepalive"] else self._warning
+        keepalive_s = planned["persistent_keepalive"]
+        report = self._error if keepalive_s else self._warning
+        max_age_s = self._max_handshake_age_s + max(0, keepalive_s - _USUAL_KEEPALIVE_S)
         age_s, name = actual.get("last_handshake_age_s"), planned["name"]
         hint = "see whether the peer runs and UDP passes between both"
         if age_s is None:
             yield report("handshake_missing", "there was no handshake yet", hint, name)
-        elif age_s > self._max_handshake_age_s:
+        elif age_s > max_age_s:
             yield report("handshake_stale", f"the last handshake is {age_s:.0f} s old", hint, name)
 
 

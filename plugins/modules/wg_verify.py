@@ -44,7 +44,9 @@ options:
       - Without it the digest is not compared.
     type: str
   max_handshake_age_s:
-    description: Age in seconds from which the last handshake with a peer is stale. V(0) turns the check off.
+    description:
+      - Age in seconds from which the last handshake with a peer is stale. V(0) turns the check off.
+      - Peers with a keepalive interval of more than 60 s get as much longer as the interval is.
     type: int
     default: 180
   fail_on_findings:

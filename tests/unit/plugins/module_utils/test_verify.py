@@ -129,6 +129,19 @@ def test_on_a_hub_a_spoke_without_a_handshake_is_only_a_warning(plan):
     assert find_differences(document, status, max_handshake_age_s=0) == []
 
 
+def test_a_long_keepalive_interval_lets_a_handshake_be_older(plan):
+    document = slice_of(plan, "spoke-1")
+    for peer in document["peers"]:
+        peer["persistent_keepalive"] = 600
+    status = status_of(document)
+    for peer in status["peers"]:
+        peer["last_handshake_age_s"] = 700
+
+    assert find_differences(document, status) == []
+    status["peers"][0]["last_handshake_age_s"] = 800
+    assert named(find_differences(document, status)) == [("handshake_stale", "error", "hub-1")]
+
+
 def test_an_endpoint_given_by_name_may_resolve_to_anything(plan):
     document = slice_of(plan, "hub-1")
     status = status_of(document)
