@@ -17,7 +17,7 @@ from typing import Any, Literal
 from .planner import canonical_network, parse_endpoint
 from .problems import PlanFilesError, Problem, shorten
 
-# The default of max_handshake_age_s has room for keepalives this far apart: the first packet after 120 s renews a session.
+# Keepalives this far apart fit into the usual 180 s: the first packet after 120 s renews a session.
 _USUAL_KEEPALIVE_S = 60
 
 Severity = Literal["error", "warning"]
