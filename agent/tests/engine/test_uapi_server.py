@@ -166,6 +166,24 @@ def test_a_removed_socket_ends_the_tunnel(pair: TunnelPair, server: UapiServer) 
     assert ended == [True]
 
 
+def test_a_tunnel_that_outlives_its_socket_makes_it_anew(pair: TunnelPair, server: UapiServer) -> None:
+    server.on_removed = server.start_again
+    server.path.unlink()
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(server.path))
+        stranger.listen()
+        pair.run_for(3)
+        while_taken = server.path.stat().st_ino
+
+    server.path.unlink()
+    pair.run_for(12)
+
+    client = Client(pair, server)
+    assert client.exchange(b"get=1\n\n").endswith(b"errno=0\n\n")
+    assert server.path.stat().st_ino != while_taken
+    client.close()
+
+
 def test_stopping_leaves_a_socket_that_somebody_put_in_its_place(pair: TunnelPair, server: UapiServer) -> None:
     server.path.unlink()
     (server.path.parent / "new").write_text("")
@@ -200,3 +218,16 @@ def test_a_live_socket_is_refused(pair: TunnelPair, server: UapiServer) -> None:
 
     assert caught.value.os_code == errno.EADDRINUSE
     assert server.path.exists()
+
+
+def test_a_live_socket_with_a_full_queue_is_refused_and_not_waited_for(pair: TunnelPair, tmp_path: Path) -> None:
+    server = UapiServer(pair.loop, pair.left.tunnel, pair.left.applier, directory=tmp_path)
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waiting:
+        busy.bind(str(server.path))
+        busy.listen(0)
+        waiting.connect(str(server.path))
+
+        with pytest.raises(DriverError) as caught:
+            server.start()
+
+    assert caught.value.os_code == errno.EADDRINUSE

@@ -37,6 +37,7 @@ _BACKLOG = 16
 _MAX_CLIENTS = 64
 _CHUNK_BYTES = 256 * 1024
 _POLL_S = 1.0
+_RESTORE_RETRY_S = 10.0
 _PRIVATE_UMASK = 0o077
 
 _log = structlog.get_logger(room="engine")
@@ -86,6 +87,14 @@ class UapiServer:
         self._loop.add_reader(self._listener.fileno(), self._accept)
         self._timer = self._loop.call_at(self._loop.now() + _POLL_S, self._check_file)
 
+    def start_again(self) -> None:
+        """``start`` for a tunnel that outlives its socket; while another process has the path, try again and again."""
+        try:
+            self.start()
+        except DriverError as error:
+            _log.warning("uapi_socket_not_restored", tunnel=self._tunnel.name, error=str(error))
+            self._timer = self._loop.call_at(self._loop.now() + _RESTORE_RETRY_S, self.start_again)
+
     def stop(self) -> None:
         """Idempotent. Removes the file, unless somebody else's has taken its place."""
         if self._timer is not None:
@@ -121,9 +130,11 @@ class UapiServer:
         """A file that nobody answers on is left over from a process that was killed."""
         if not self.path.exists():
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
             try:
                 probe.connect(str(self.path))
+            except BlockingIOError:
+                pass  # its queue is full: somebody is there, however slow
             except OSError:
                 self.path.unlink(missing_ok=True)
                 return

@@ -210,6 +210,7 @@ class TunnelProvider(Provider):
         self, loop: Loop, tunnel: Tunnel, applier: Applier, directory: UapiDirectory
     ) -> Iterator[UapiServer]:
         server = UapiServer(loop, tunnel, applier, directory=directory)
+        server.on_removed = server.start_again
         yield server
         server.stop()
 
