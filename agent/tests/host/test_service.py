@@ -344,3 +344,22 @@ def test_a_mistake_of_ours_leaves_no_interface_that_nobody_knows(host, monkeypat
     assert reply["error"]["code"] == "internal"
     assert [tun.fileno() for tun in host.drivers.made] == [-1]
     assert apply(host, conf(peer()))["changed"]
+
+
+def test_an_identical_configuration_brings_back_what_went_with_the_link(host):
+    host.start()
+    apply(host, conf(peer(allowed="10.9.0.2/32, 192.168.7.0/24")))
+    routes = host.drivers.routes_made[-1]
+    before = (routes.addresses(), routes.routes())
+    for address in routes.addresses():
+        routes.remove_address(address)
+    for route in routes.routes():
+        routes.remove_route(route)
+    host.live.tunnel.set_listen_port(4242)
+
+    reply = apply(host, conf(peer(allowed="10.9.0.2/32, 192.168.7.0/24")))
+
+    assert not reply["changed"]
+    assert (routes.addresses(), routes.routes()) == before
+    assert len(before[1]) == 1
+    assert ask(host, "status")["listen_port"] == 51820

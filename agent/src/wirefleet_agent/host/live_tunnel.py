@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..config import HostPort, PeerConfig, TunnelConfig, numeric_endpoint, plan_changes
-from ..config.changes import SetEndpoint, SetPresharedKey, SetPrivateKey
+from ..config import HostPort, PeerConfig, TunnelConfig, numeric_endpoint, plan_changes, planned_routes
+from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort, SetPresharedKey, SetPrivateKey
 from ..control import Applied, Applier
 from ..core import Device, Peer
 from ..engine import Loop, Resolver, Tunnel
@@ -63,7 +63,8 @@ class LiveTunnel:
     def switch_to(self, new: TunnelConfig | None) -> None:
         """Make the tunnel what ``new`` says; None takes it down. On RefusedError and DriverError it is as before.
 
-        What ``wg set`` changed meanwhile is put right as well, except endpoints: those roam.
+        What others changed meanwhile is put right as well: peers, keys and port (``wg set``), addresses and routes that
+        went with the link. Not endpoints: those roam.
         """
         if new is None:
             self.close()
@@ -120,7 +121,8 @@ class LiveTunnel:
 
     def _change(self, opened: OpenTunnel, new: TunnelConfig) -> None:
         old = _as_it_is(self.config, opened.tunnel.device)
-        applied = opened.applier.apply(plan_changes(old, new, routed=self.config), self._loop.now())
+        changes = (*plan_changes(old, new, routed=self.config), *(_host_side(new) if opened.tunnel.is_up else ()))
+        applied = opened.applier.apply(changes, self._loop.now())
         self.config = new
         self._note_unproven(opened, applied)
         self._settle(opened, applied, new)
@@ -162,6 +164,14 @@ class LiveTunnel:
         self._open = self.config = None
         self._resolver.clear()
         self.on_removed()
+
+
+def _host_side(config: TunnelConfig) -> Iterator[Change]:
+    """Port, addresses and routes, as if all were missing: what is there is left alone when they are applied."""
+    if config.interface.listen_port:
+        yield SetListenPort(config.interface.listen_port)
+    yield from (AddAddress(address) for address in config.interface.addresses)
+    yield from (AddRoute(route) for route in planned_routes(config))
 
 
 def _as_it_is(config: TunnelConfig | None, device: Device) -> TunnelConfig | None:
