@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEFAULTS = CHECKOUT / "roles" / "tunnel_config" / "defaults" / "main.yml"
@@ -42,3 +43,87 @@ def test_time_to_confirm_grows_with_the_rounds_that_a_play_needs(fleet, spokes, 
     outcome = fleet.run([read, show], "--forks", str(forks))
 
     assert int(outcome.of("show")["msg"]) == expected_s
+
+
+def test_addresses_of_removed_hosts_can_be_released_with_the_shipped_playbook(fleet):
+    fleet.add_keys()
+    playbook = CHECKOUT / "playbooks" / "plan.yml"
+    fleet.run([], playbook=playbook)
+    del fleet.hosts["spokes"]["spoke-1"]
+    fleet.run([], playbook=playbook)
+    fleet.hosts["spokes"]["spoke-9"] = {}
+
+    planned = fleet.run([], "-e", "wirefleet_release_removed=spoke-1", playbook=playbook).of("Fleet has a plan")
+
+    assert planned["hosts"]["spoke-9"]["addresses"] == ["10.86.0.4", "fd86::4"]
+
+
+def test_another_overlay_is_refused_until_the_operator_asks_for_new_addresses(fleet):
+    fleet.add_keys()
+    playbook = CHECKOUT / "playbooks" / "plan.yml"
+    fleet.run([], playbook=playbook)
+    fleet.variables["wirefleet_overlay_prefixes"] = ["10.99.0.0/24"]
+
+    refused = fleet.run([], playbook=playbook)
+    renumbered = fleet.run([], "-e", "wirefleet_renumber=true", playbook=playbook)
+
+    assert "-e wirefleet_renumber=true" in refused.text
+    assert renumbered.of("Fleet has a plan")["hosts"]["spoke-1"]["addresses"] == ["10.99.0.4"]
+
+
+def test_both_playbooks_hand_the_same_switches_to_the_plan():
+    def plan_options(name):
+        [play] = yaml.safe_load((CHECKOUT / "playbooks" / f"{name}.yml").read_text())
+        [task] = [task for task in play["tasks"] if "wirefleet.wireguard.wg_plan" in task]
+        return {key: value for key, value in task["wirefleet.wireguard.wg_plan"].items() if key != "public_keys_register"}
+
+    assert plan_options("site") == plan_options("plan")
+    assert {"allow_degraded", "release_removed", "renumber"} <= set(plan_options("plan"))
+
+
+def _plan_and_secret_tasks():
+    [play] = yaml.safe_load((CHECKOUT / "playbooks" / "site.yml").read_text())
+    names = [task["name"] for task in play["tasks"]]
+    plan, last = names.index("Fleet has a plan"), names.index("Tunnel is configured as planned")
+    tasks = play["tasks"][plan:last]
+    tasks[0]["wirefleet.wireguard.wg_plan"].pop("public_keys_register")
+    handed_over = play["tasks"][last]["vars"]["tunnel_config_preshared_secret_path"]
+    return [*tasks, {"name": "role gets", "ansible.builtin.debug": {"msg": handed_over}}]
+
+
+def test_preshared_keys_need_no_path_of_their_secret(fleet):
+    fleet.add_keys()
+    fleet.variables["wirefleet_preshared_keys"] = True
+    secret = fleet.plan_dir / "preshared.secret"
+
+    predicted = fleet.run(_plan_and_secret_tasks(), "--check")
+    assert predicted.code == 0, predicted.text
+    assert not secret.exists()
+    outcome = fleet.run(_plan_and_secret_tasks())
+    again = fleet.run(_plan_and_secret_tasks())
+
+    assert outcome.code == 0, outcome.text
+    assert {result["msg"] for result in outcome.results["role gets"].values()} == {str(secret)}
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert (secret.parent / ".gitignore").read_text() == "*\n"
+    assert {stats["changed"] for stats in again.stats.values()} == {0}
+
+
+def test_a_fleet_without_preshared_keys_has_no_secret(fleet):
+    fleet.add_keys()
+
+    outcome = fleet.run(_plan_and_secret_tasks())
+
+    assert not (fleet.plan_dir / "preshared.secret").exists()
+    assert {result["msg"] for result in outcome.results["role gets"].values()} == {""}
+
+
+def test_a_secret_elsewhere_gets_no_files_beside_it(fleet):
+    fleet.add_keys()
+    secret = fleet.root / "vault" / "secret"
+    fleet.variables |= {"wirefleet_preshared_keys": True, "wirefleet_preshared_secret_path": str(secret)}
+
+    outcome = fleet.run(_plan_and_secret_tasks())
+
+    assert {result["msg"] for result in outcome.results["role gets"].values()} == {str(secret)}
+    assert [path.name for path in secret.parent.iterdir()] == ["secret"]

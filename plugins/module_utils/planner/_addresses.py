@@ -74,7 +74,7 @@ def _held(host: Host, fleet: Fleet, lock: Lock, renumber: bool, problems: Proble
                 "the locked address lies outside of the overlay",
                 hosts=(host.name,),
                 path="overlay_prefixes",
-                hint="put the former prefix back, or renumber these hosts on purpose with renumber: true",
+                hint="put the former prefix back, or give these hosts new addresses: -e wirefleet_renumber=true",
             )
     return held
 
@@ -107,7 +107,7 @@ class _Claims:
                     f"address {address} is held by several hosts",
                     hosts=owners,
                     path="wirefleet_addresses",
-                    hint="fix another address for one of them; release_removed frees those of removed hosts",
+                    hint="fix another address for one of them; -e wirefleet_release_removed=HOST frees those of removed hosts",
                 )
 
     def complete(self, held: Mapping[Network, Address]) -> dict[Network, Address | None]:
@@ -156,5 +156,6 @@ def _report_exhaustion(unserved: Mapping[Network, list[str]], problems: Problems
             f"the overlay {network} has no free address for {shorten(names)} (it has {len(usable_hosts(network))})",
             hosts=names,
             path="overlay_prefixes",
-            hint="widen the prefix (hosts keep their addresses), or release removed hosts with release_removed",
+            hint="widen the prefix (hosts keep their addresses), or free those of removed hosts: "
+            "-e wirefleet_release_removed=HOST",
         )
