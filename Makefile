@@ -24,8 +24,7 @@ lab-up: ## only the namespaces of the lab
 	@scripts/setup.sh site
 	@lab/enter lab/lab.py up
 
-lab-down: ## take the lab away; nothing is left behind
-	@scripts/setup.sh site
+lab-down: ## take the lab away; nothing is left behind, nothing has to be installed for it
 	@lab/enter lab/lab.py down
 	@lab/enter --stop
 

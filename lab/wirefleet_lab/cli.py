@@ -20,7 +20,18 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Exit code 0 done, 1 refused or unreachable, 2 usage."""
+    """Run one command. Exit code 0 done, 1 refused or unreachable or nobody reads the answer, 2 usage."""
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # such as: lab.py status | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     try:
         lab = Lab(options.prefix, Path(options.state).resolve())

@@ -34,6 +34,9 @@ from .topology import LAN_LINK, UNDERLAY, UNDERLAY_LINK, Lab, LabError, Link
 CLAIMS = Path("/run/wirefleet-lab")
 UAPI_SOCKETS = Path("/var/run/wireguard")
 MARKER = "lab.json"
+# What hosts and playbooks keep in the state directory (inventories/lab); the rootless holder's record is not among it.
+_KEPT_DIRECTORIES = ("hosts", "plan")
+_KEPT_FILES = ("wirefleet.lock.json", "preshared.secret", MARKER)
 
 # Duplicate address detection would hold every address back for a second; router advertisements have no place here.
 _COMMON_SYSCTLS = {
@@ -73,7 +76,8 @@ def up(lab: Lab, latency_ms: Mapping[str, int], *, check: bool = False) -> dict[
 def down(lab: Lab, *, check: bool = False) -> dict[str, Any]:
     """Remove the lab whole: agents, namespaces, sockets, state. Nothing to remove is not an error."""
     standing = [name for name in lab.namespaces if namespace_exists(name)]
-    changed = bool(standing) or _claim(lab).exists() or (lab.state / MARKER).exists() or (lab.state / "hosts").exists()
+    kept = any((lab.state / name).exists() for name in (*_KEPT_DIRECTORIES, *_KEPT_FILES))
+    changed = bool(standing) or _claim(lab).exists() or kept
     ended: list[int] = []
     if changed and not check:
         with _claimed(lab, write=bool(standing)):
@@ -263,10 +267,9 @@ def _remove_namespaces(lab: Lab) -> list[int]:
 
 
 def _remove_state(lab: Lab) -> None:
-    """Remove what hosts and plans left in the state directory; the rootless holder's record is not ours."""
-    for entry in ("hosts", "plan"):
-        shutil.rmtree(lab.state / entry, ignore_errors=True)
-    (lab.state / "wirefleet.lock.json").unlink(missing_ok=True)
-    (lab.state / MARKER).unlink(missing_ok=True)
+    for name in _KEPT_DIRECTORIES:
+        shutil.rmtree(lab.state / name, ignore_errors=True)
+    for name in _KEPT_FILES:
+        (lab.state / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         lab.state.rmdir()

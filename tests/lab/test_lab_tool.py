@@ -60,6 +60,59 @@ def test_down_leaves_nothing_behind(lab):
     assert not lab.state.exists()
 
 
+@pytest.mark.parametrize("left", ["plan/plan.json", "wirefleet.lock.json", "preshared.secret"])
+def test_down_takes_along_what_the_playbooks_keep_with_the_lab(lab, left):
+    """The paths of inventories/lab; a secret above all must not outlive its lab."""
+    path = lab.state / left
+    path.parent.mkdir(parents=True)
+    path.write_text("left behind")
+
+    reply = json.loads(lab("down", "--json").stdout)
+
+    assert reply["changed"] is True
+    assert not lab.state.exists()
+
+
+def test_inventory_keeps_everything_with_the_lab():
+    variables = yaml.safe_load((CHECKOUT / "inventories" / "lab" / "group_vars" / "lab.yml").read_text())
+    kept = [variables[f"wirefleet_{name}"] for name in ("plan_dir", "lock_path", "preshared_secret_path")]
+
+    assert kept == [
+        f"{{{{ wirefleet_lab_state }}}}/{name}" for name in ("plan", "wirefleet.lock.json", "preshared.secret")
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["--help"]])
+def test_reader_that_has_seen_enough_gets_no_traceback(lab, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    command = [sys.executable, str(CHECKOUT / "lab" / "lab.py"), "--prefix", lab.prefix, "--state", str(lab.state)]
+    done = subprocess.run([*command, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+
+    assert done.stderr == ""
+
+
+def test_taking_the_lab_down_installs_nothing():
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("needs make")
+
+    commands = subprocess.run([make, "-n", "lab-down"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+
+    assert "setup.sh" not in commands
+    assert "lab/lab.py down" in commands
+
+
+def test_lab_needs_nothing_but_the_standard_library(lab):
+    command = [sys.executable, "-E", "-s", "-S", str(CHECKOUT / "lab" / "lab.py"), "--prefix", lab.prefix]
+
+    done = subprocess.run([*command, "--state", str(lab.state), "down"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "There is no lab.\n"), done.stderr
+
+
 @pytest.mark.lab
 def test_underlay_joins_all_hosts_and_knows_no_site(lab):
     lab("up")
