@@ -131,6 +131,28 @@ def test_a_revert_that_cannot_be_made_in_place_starts_the_tunnel_anew(host, monk
     assert ask(host, "status")["listen_port"] == 51820
 
 
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_a_full_disk_at_the_start_does_not_bring_an_unconfirmed_configuration_up(host, monkeypatch, is_interrupted):
+    host.start()
+    apply(host, conf(peer()))
+    apply(host, conf(peer(), port=2000), confirm_timeout_s=60)
+    host.crash()
+    host.time.pass_s(61)
+    if is_interrupted:
+        journal = host.paths.pending_dir / "journal.json"
+        journal.write_text(journal.read_text().replace('"pending"', '"writing"'))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_private", refuse_to("write"))
+        host.start()
+        while_full = ask(host, "status")
+    host.pass_s(6)
+
+    assert while_full["listen_port"] == 51820
+    assert ask(host, "status")["pending"] is False
+    assert "51820" in ask(host, "config.show")["conf"]
+
+
 def test_a_full_disk_does_not_keep_an_unconfirmed_configuration_alive(host, monkeypatch):
     host.start()
     apply(host, conf(peer()))

@@ -61,10 +61,10 @@ def test_a_pending_change_is_reverted_to_the_confirmed_files(store, time):
     pending = put(store, NEW, 60)
 
     assert pending.remaining_s == 60
-    assert (store.current(), store.confirmed()) == (NEW, OLD)
+    assert (store.current(), store.wanted()) == (NEW, NEW)
     store.revert()
 
-    assert store.current() == store.confirmed() == OLD
+    assert store.current() == store.wanted() == OLD
     assert store.pending() is None
 
 
@@ -112,6 +112,7 @@ def test_a_confirmation_after_the_deadline_is_refused(store, time):
 
     with pytest.raises(RefusedError, match="too late"):
         store.confirm(pending.confirm_id)
+    assert (store.current(), store.wanted()) == (NEW, OLD)
     assert store.recover() == "expired"
     assert store.current() == OLD
 

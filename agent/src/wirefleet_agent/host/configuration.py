@@ -96,14 +96,8 @@ class Configuration:
         return self._store.current().digest
 
     def stored(self) -> TunnelConfig | None:
-        """The configuration on disk, whole; None if the tunnel is not configured. Raises ConfigError, RefusedError."""
-        return self._whole(self._store.current())
-
-    def confirmed(self) -> TunnelConfig | None:
-        """Like ``stored``, but while a change is pending what was there before it."""
-        return self._whole(self._store.confirmed())
-
-    def _whole(self, files: ConfigFiles) -> TunnelConfig | None:
+        """What shall run, whole; None if the tunnel is not configured. Raises ConfigError, RefusedError."""
+        files = self._store.wanted()
         if files.conf is None:
             return None
         config = self._parsed(files)

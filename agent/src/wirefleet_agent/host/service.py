@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..engine import Handle, Loop
-from ..errors import WireFleetError
+from ..errors import DriverError, WireFleetError
 from ..observe import Counters, Logger
 from .configuration import Configuration
 from .control_protocol import Json
@@ -67,13 +67,19 @@ class TunnelService:
 
     def start(self) -> None:
         """Serve the control socket and bring up what is configured, if it can be. Raises DriverError for the socket."""
-        reverted = self._configuration.recover()
-        if reverted is not None:
-            self._note_revert(reverted)
+        put_off = None
+        try:
+            reverted = self._configuration.recover()
+            if reverted is not None:
+                self._note_revert(reverted)
+        except DriverError as error:
+            put_off = error
         self._control.start()
         self._logger.info("service_started", tunnel=self._paths.name, pid=os.getpid())
         self._converge()
         self._arm_confirm_timer()
+        if put_off is not None:
+            self._revert_files_later(put_off)
 
     def stop(self) -> None:
         """Leave nothing behind: routes, addresses, interface, sockets. Idempotent."""
@@ -99,7 +105,9 @@ class TunnelService:
     def status(self) -> Json:
         tunnel = self._live.tunnel
         pending = self._configuration.pending()
-        live = {} if tunnel is None else tunnel_status(tunnel, self._live.config, self._loop.now())
+        live = (
+            {} if tunnel is None else tunnel_status(tunnel, self._live.config, self._loop.now(), self._live.is_proven)
+        )
         return {
             "tunnel": self._paths.name,
             **NOT_RUNNING,
@@ -200,13 +208,11 @@ class TunnelService:
         try:
             self._configuration.discard_pending()
         except WireFleetError as error:
-            # A full disk must not keep alive what may have cut this host off: live now, the files when it can be.
-            self._logger.error("revert_not_stored", error=str(error), retry_s=_FILES_RETRY_S)
-            self._confirm_timer = self._loop.call_at(self._loop.now() + _FILES_RETRY_S, self._expired)
+            self._revert_files_later(error)
         else:
             self._note_revert("expired")
         try:
-            self._live.switch_to(self._configuration.confirmed())
+            self._live.switch_to(self._configuration.stored())
         except WireFleetError as error:
             # What nobody confirmed must not stay: the way through no tunnel at all is the last one.
             self._logger.warning("revert_by_restart", error=str(error))
@@ -214,6 +220,13 @@ class TunnelService:
             self._converge()
         else:
             self._succeeded()
+
+    def _revert_files_later(self, error: WireFleetError) -> None:
+        """A full disk must not keep alive what may have cut this host off: live now, the files when it can be."""
+        if self._confirm_timer is not None:
+            self._confirm_timer.cancel()
+        self._logger.error("revert_not_stored", error=str(error), retry_s=_FILES_RETRY_S)
+        self._confirm_timer = self._loop.call_at(self._loop.now() + _FILES_RETRY_S, self._expired)
 
     def _note_revert(self, reason: str) -> None:
         self._counters.add("config_reverted")

@@ -91,10 +91,12 @@ class ConfigStore:
         """What runs, or shall run. Raises RefusedError for files that others may read, ConfigError for other text."""
         return _read_files(self._paths.conf, self._paths.toml)
 
-    def confirmed(self) -> ConfigFiles:
-        """What a revert would bring back: the copy while a change is unconfirmed, else ``current``."""
+    def wanted(self) -> ConfigFiles:
+        """What shall run: ``current``, but the confirmed copy where a revert is due that a full disk has put off."""
         journal = self._journal()
-        return self._backup(journal) if journal is not None else self.current()
+        if journal is None or (journal.deadline is not None and journal.deadline.remaining_s(self._clock) > 0):
+            return self.current()
+        return self._backup(journal)
 
     def pending(self) -> Pending | None:
         journal = self._journal()
