@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.identity import check_identity
 
 VERBS = {"present": "ensure", "rotated": "rotate"}
 
@@ -24,6 +25,9 @@ class ActionModule(AgentAction):
                 raise
             # A run without check mode would install the agent first.
             reply = {"changed": True, "public_key": None, "identity": None}
+        # In check mode the agent makes neither a key nor an identity.
+        if reply.get("public_key") and (reply.get("identity") or not self.is_check):
+            check_identity(self.options["tunnel"], reply["public_key"], reply.get("identity"))
         result = {
             "changed": bool(reply["changed"]),
             "tunnel": self.options["tunnel"],

@@ -13,7 +13,8 @@ short_description: Make sure that a host has a WireGuard key of its own
 version_added: 0.1.0
 description:
   - The agent on the host makes the private key and keeps it in its key store. The private key never leaves the host.
-  - Returns the public key with a signature by the identity key of the host.
+  - Returns the public key with a signature by the identity key of the host. A public key that the identity did not
+    sign for this tunnel is refused. Which identity a host has is not remembered from run to run.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
   - wirefleet.wireguard.agent
@@ -31,6 +32,8 @@ options:
     type: str
     choices: [present, rotated]
     default: present
+requirements:
+  - PyNaCl on the controller
 author:
   - WireFleet (@wirefleet)
 seealso:
@@ -79,7 +82,7 @@ error:
   type: dict
   contains:
     code:
-      description: Kind of the error, such as V(not_installed), V(invalid_config), V(not_reachable) or V(refused).
+      description: Kind of the error, such as V(not_installed), V(bad_identity), V(not_reachable) or V(refused).
       type: str
     message:
       description: What is wrong.

@@ -3,20 +3,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
+import copy
+
+import nacl.signing
 import pytest
 from ansible_collections.wirefleet.wireguard.plugins.action.agent_key import ActionModule
 
 PUBLIC_KEY = "3F0a1P9PmnJBRw9Zxs0Qx2Zl4xXc0wN1lwHn0Z8qKVA="
-REPLY = {
-    "changed": True,
-    "tunnel": "wf0",
-    "public_key": PUBLIC_KEY,
-    "identity": {"public_key": "aWRlbnRpdHk=", "signature": "c2lnbmF0dXJl"},
-}
+IDENTITY = nacl.signing.SigningKey(bytes(range(32)))
+
+
+def reply(tunnel="wf0"):
+    """What an honest agent answers."""
+    signed = b"wirefleet key v1\0" + tunnel.encode() + b"\0" + base64.b64decode(PUBLIC_KEY)
+    identity = {
+        "public_key": base64.b64encode(bytes(IDENTITY.verify_key)).decode(),
+        "signature": base64.b64encode(IDENTITY.sign(signed).signature).decode(),
+    }
+    return {"changed": True, "tunnel": tunnel, "public_key": PUBLIC_KEY, "identity": identity}
+
+
+REPLY = reply()
+OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
 
 
 def test_key_is_ensured_below_the_host_root_and_its_public_half_returned(host, run_action):
-    host.replies[("key", "ensure")] = REPLY
+    host.replies[("key", "ensure")] = reply("wf1")
 
     result = run_action(ActionModule, {"root": "/srv/lab", "tunnel": "wf1"})
 
@@ -87,3 +100,39 @@ def test_raw_result_of_the_command_module_is_never_merged(host, run_action, fiel
     host.replies[("key", "ensure")] = REPLY
 
     assert field not in run_action(ActionModule, {})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"public_key": OTHER_KEY},
+        {"identity": None},
+        {"identity": {"public_key": OTHER_KEY, "signature": REPLY["identity"]["signature"]}},
+        {"identity": {"public_key": REPLY["identity"]["public_key"]}},
+        {"identity": {**REPLY["identity"], "signature": "c2hvcnQ="}},
+        {"identity": {**REPLY["identity"], "signature": "no base64"}},
+        {"identity": {"public_key": 1, "signature": []}},
+    ],
+    ids=["key", "no identity", "other identity", "no signature", "short", "no base64", "no text"],
+)
+def test_key_that_the_identity_of_the_host_did_not_sign_is_refused(host, run_action, changes):
+    host.replies[("key", "ensure")] = {**copy.deepcopy(REPLY), **changes}
+
+    result = run_action(ActionModule, {})
+
+    assert result["failed"] is True
+    assert result["error"]["code"] == "bad_identity"
+    assert "public_key" not in result
+
+
+def test_signature_of_another_tunnel_is_refused(host, run_action):
+    host.replies[("key", "ensure")] = reply("wf0")
+
+    assert run_action(ActionModule, {"tunnel": "wf1"})["error"]["code"] == "bad_identity"
+
+
+def test_check_mode_on_a_host_without_an_identity_is_no_failure(host, run_action):
+    """The agent makes no identity in check mode."""
+    host.replies[("key", "rotate")] = {**REPLY, "identity": None}
+
+    assert "failed" not in run_action(ActionModule, {"state": "rotated"}, check_mode=True)
