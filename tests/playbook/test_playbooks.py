@@ -71,14 +71,18 @@ def test_another_overlay_is_refused_until_the_operator_asks_for_new_addresses(fl
     assert renumbered.of("Fleet has a plan")["hosts"]["spoke-1"]["addresses"] == ["10.99.0.4"]
 
 
-def test_both_playbooks_hand_the_same_switches_to_the_plan():
-    def plan_options(name):
+def test_every_plan_of_the_shipped_playbooks_gets_the_same_switches():
+    options = []
+    for name in ("site", "plan"):
         [play] = yaml.safe_load((CHECKOUT / "playbooks" / f"{name}.yml").read_text())
-        [task] = [task for task in play["tasks"] if "wirefleet.wireguard.wg_plan" in task]
-        return {key: value for key, value in task["wirefleet.wireguard.wg_plan"].items() if key != "public_keys_register"}
+        options += [
+            task["wirefleet.wireguard.wg_plan"] for task in play["tasks"] if "wirefleet.wireguard.wg_plan" in task
+        ]
 
-    assert plan_options("site") == plan_options("plan")
-    assert {"allow_degraded", "release_removed", "renumber"} <= set(plan_options("plan"))
+    switches = [{key: value for key, value in given.items() if key != "public_keys_register"} for given in options]
+
+    assert all(given == switches[0] for given in switches)
+    assert {"allow_degraded", "release_removed", "renumber"} <= set(switches[0])
 
 
 def _plan_and_secret_tasks():

@@ -107,7 +107,8 @@ class _Claims:
                     f"address {address} is held by several hosts",
                     hosts=owners,
                     path="wirefleet_addresses",
-                    hint="fix another address for one of them; -e wirefleet_release_removed=HOST frees those of removed hosts",
+                    hint="fix another address for one of them, or free that of a removed host: "
+                    "-e wirefleet_release_removed=HOST",
                 )
 
     def complete(self, held: Mapping[Network, Address]) -> dict[Network, Address | None]:
