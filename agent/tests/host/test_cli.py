@@ -242,7 +242,8 @@ def test_a_running_service_answers_status_and_health(agent, tmp_path):
     assert "10.9.0.1/24" in text
     assert "waits for its confirmation" in text
     assert healthy["healthy"]
-    assert unhealthy["peers"] == [{"public_key": PEER, "name": None, "ok": False, "last_handshake_age_s": None}]
+    silent = {"public_key": PEER, "name": None, "ok": False, "last_handshake_age_s": None, "is_proven": False}
+    assert unhealthy["peers"] == [silent]
     assert "BAD" in sick_text
     assert set(agent.json("status")) == set(status)
 
@@ -259,12 +260,18 @@ def test_a_problem_of_the_service_is_in_its_status(agent, tmp_path):
 
 def test_while_a_daemon_starts_a_change_waits_and_then_gives_up(agent, monkeypatch):
     agent.json("--tunnel", "wf0", "key", "ensure")
-    monkeypatch.setattr("wirefleet_agent.host.verbs.config._BUSY_S", 0.2)
+    monkeypatch.setattr("wirefleet_agent.host.by_daemon._BUSY_S", 0.2)
+    key = Paths(agent.root).tunnel("wf0").private_key
+    before = key.read_text()
 
     with FileLock(Paths(agent.root).tunnel("wf0").pid):
-        error = agent.json("--tunnel", "wf0", "config", "apply", stdin={"conf": CONF}, code=5)["error"]
+        errors = [
+            agent.json("--tunnel", "wf0", "config", "apply", stdin={"conf": CONF}, code=5)["error"],
+            agent.json("--tunnel", "wf0", "key", "rotate", code=5)["error"],
+        ]
 
-    assert "starting or stopping" in error["message"]
+    assert all("starting or stopping" in error["message"] for error in errors)
+    assert key.read_text() == before
 
 
 def test_releases_for_people(agent, tmp_path):

@@ -9,6 +9,8 @@ from support.memory_host import MemoryHost
 from support.service import apply, ask, conf
 from wirefleet_agent.host.keystore import KeyStore
 from wirefleet_agent.host.paths import Paths
+from wirefleet_agent.keys import PublicKey
+from wirefleet_agent.wire.endpoint import Endpoint
 
 PSK = "UFNLUFNLUFNLUFNLUFNLUFNLUFNLUFNLUFNLUFNLUFM="
 
@@ -127,3 +129,100 @@ def test_a_peer_that_was_silent_for_lack_of_packets_is_called_when_somebody_asks
     assert not is_healthy(one, two)
     pass_s(1, one, two)
     assert is_healthy(one, two)
+
+
+def press(one, two, seconds=24):
+    """Ask until it is healthy, as the collection does, or until the time is over."""
+    for _ in range(seconds // 2):
+        if is_healthy(one, two):
+            return True
+        pass_s(2, one, two)
+    return is_healthy(one, two)
+
+
+def call(host, other):
+    host.live.call([PublicKey.from_base64(key_of(other))])
+
+
+def test_a_change_that_concerns_a_peer_calls_it_before_anybody_asks(pair):
+    one, two = pair
+    began = handshakes_of(one)
+
+    apply(one, conf(as_peer(two, port=51999)))
+    pass_s(6, one, two)
+    apply(one, conf(as_peer(two)))
+    pass_s(6, one, two)
+
+    assert handshakes_of(one) > began
+    assert is_healthy(one, two)
+
+
+def test_a_wrong_endpoint_is_not_proven_by_a_peer_that_calls_from_where_it_really_is(pair):
+    one, two = pair
+
+    apply(one, conf(as_peer(two, port=51999)))
+    pass_s(1, one, two)
+    call(two, one)
+    pass_s(1, one, two)
+
+    assert next(iter(one.live.tunnel.device.peers.values())).last_handshake > one.loop.now() - 3
+    assert not press(one, two)
+
+
+def test_an_endpoint_that_is_changed_back_is_proven_again(pair):
+    one, two = pair
+    apply(one, conf(as_peer(two, port=51999)))
+    assert not press(one, two)
+
+    apply(one, conf(as_peer(two)))
+
+    assert not is_healthy(one, two)
+    assert press(one, two)
+
+
+def test_a_new_listen_port_is_proven_by_every_peer(pair):
+    one, two = pair
+
+    apply(one, conf(as_peer(two), port=51821))
+
+    assert not is_healthy(one, two)
+    assert press(one, two)
+
+
+def test_a_peer_whose_port_moves_is_proven_at_the_new_one(pair):
+    one, two = pair
+
+    apply(two, conf(as_peer(one), port=51821))
+    apply(one, conf(as_peer(two, port=51821)))
+
+    assert press(one, two)
+    assert press(two, one)
+
+
+def test_a_name_that_now_leads_elsewhere_is_a_change(pair, monkeypatch):
+    one, two = pair
+    monkeypatch.setattr("wirefleet_agent.engine.resolver.Resolver._ask", lambda self, key: None)
+    named = as_peer(two).replace(two.hosts[0], "two.example.net")
+    key = PublicKey.from_base64(key_of(two))
+
+    apply(one, conf(named))
+    assert not press(one, two, 12)  # nobody knows yet where that is
+    one.live._resolved(key, Endpoint("192.0.2.77", 51820))
+    assert not press(one, two, 12)
+    one.live._resolved(key, Endpoint(two.hosts[0], 51820))
+
+    assert press(one, two)
+
+
+def test_status_tells_which_peers_have_not_answered_since_the_change(pair):
+    one, two = pair
+    assert [peer["is_proven"] for peer in ask(one, "status")["peers"]] == [True]
+
+    set_preshared_key(one, two)
+
+    assert [peer["is_proven"] for peer in ask(one, "status")["peers"]] == [False]
+    assert [peer["is_proven"] for peer in ask(one, "health")["peers"]] == [False]
+
+
+def handshakes_of(host):
+    return next(iter(host.live.tunnel.device.peers.values())).last_handshake

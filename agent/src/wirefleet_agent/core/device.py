@@ -188,7 +188,7 @@ class Device:
     def start_handshake(self, peer: Peer, now: float) -> None:
         """Begin a new session, 5 s after the last attempt at the earliest; the old one goes on meanwhile."""
         self._now = now
-        sending.send_initiation(peer, now)
+        sending.send_initiation(peer, now, is_owed=True)
 
     def clear_sticky_sources(self) -> None:
         """After a rebind, an fwmark change or a route change: let the host choose sources anew (checklist 35)."""

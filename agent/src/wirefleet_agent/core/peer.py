@@ -25,7 +25,9 @@ class Peer:
 
     tx_bytes, rx_bytes: bytes of authenticated datagrams, headers and handshakes included, as ``wg show`` counts them.
     last_handshake: monotonic seconds, None never. last_handshake_wall: (seconds, nanoseconds) since the epoch, (0, 0)
-    never. local: the sticky source address (checklist 35). may_initiate_at: no initiation before this moment.
+    never. handshake_endpoint: where it showed the peer to be: where our initiation went, or theirs came from.
+    local: the sticky source address (checklist 35). may_initiate_at: no initiation before this moment.
+    initiated_to: where the last one went.
     """
 
     __slots__ = (
@@ -36,6 +38,8 @@ class Peer:
         "endpoint",
         "environment",
         "handshake",
+        "handshake_endpoint",
+        "initiated_to",
         "last_handshake",
         "last_handshake_wall",
         "local",
@@ -64,6 +68,8 @@ class Peer:
         self.may_initiate_at = -math.inf
         self.last_handshake: float | None = None
         self.last_handshake_wall = (0, 0)
+        self.handshake_endpoint: Endpoint | None = None
+        self.initiated_to: Endpoint | None = None
         self.tx_bytes = 0
         self.rx_bytes = 0
         self.tx_datagrams = 0
@@ -147,8 +153,10 @@ class Peer:
         self.may_initiate_at = -math.inf
         self.sessions.forbid_sending()
 
-    def mark_handshake(self, now: float) -> None:
+    def mark_handshake(self, now: float, *, is_initiator: bool) -> None:
         self.last_handshake = now
+        # An answer may come from another address than the one that was called.
+        self.handshake_endpoint = self.initiated_to if is_initiator else self.endpoint
         self.last_handshake_wall = tai64n.wall_time(self.environment.tai64n_now())
 
     def forget_secrets(self) -> None:

@@ -203,5 +203,5 @@ def _note_handshake_received(peer: Peer, waiting: _Waiting, now: float) -> None:
 
 def _complete(peer: Peer, now: float, *, is_initiator: bool) -> None:
     peer.timers.handshake_complete()
-    peer.mark_handshake(now)
+    peer.mark_handshake(now, is_initiator=is_initiator)
     peer.environment.outputs.append(HandshakeCompleted(peer, is_initiator))

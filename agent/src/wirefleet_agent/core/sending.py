@@ -28,8 +28,11 @@ from .session import Session
 from .timers import Timer
 
 
-def send_initiation(peer: Peer, now: float, *, is_retry: bool = False) -> None:
-    """Start a handshake unless one was started or answered within 5 s. is_retry: do not reset the count of attempts."""
+def send_initiation(peer: Peer, now: float, *, is_retry: bool = False, is_owed: bool = False) -> None:
+    """Start a handshake unless one was started or answered within 5 s.
+
+    is_retry: do not reset the count of attempts. is_owed: make up for it after the 5 s although there is a session.
+    """
     if not is_retry:
         peer.timers.handshake_attempts = 0
     environment = peer.environment
@@ -37,7 +40,7 @@ def send_initiation(peer: Peer, now: float, *, is_retry: bool = False) -> None:
     if identity is None or peer.endpoint is None or not peer.handshake.is_usable or not peer.is_running:
         return
     if now < peer.may_initiate_at:
-        if not peer.has_session(now) and not peer.timers.is_retransmit_pending:
+        if (is_owed or not peer.has_session(now)) and not peer.timers.is_retransmit_pending:
             peer.timers.retransmit_after(peer.may_initiate_at)
         return
     peer.may_initiate_at = now + REKEY_TIMEOUT_S
@@ -48,6 +51,7 @@ def send_initiation(peer: Peer, now: float, *, is_retry: bool = False) -> None:
     ).build()
     if index_before is not None:
         environment.indices.release(index_before)
+    peer.initiated_to = peer.endpoint
     _send_handshake_message(peer, message, now)
     peer.timers.retransmit_after(peer.may_initiate_at)
 

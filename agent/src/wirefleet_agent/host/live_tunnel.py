@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..config import HostPort, PeerConfig, TunnelConfig, numeric_endpoint, plan_changes, planned_routes
-from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort, SetPresharedKey, SetPrivateKey
+from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort
 from ..control import Applied, Applier
 from ..core import Device, Peer
 from ..engine import Loop, Resolver, Tunnel
@@ -18,6 +17,7 @@ from ..errors import WireFleetError
 from ..keys import PublicKey
 from ..observe import Logger
 from ..wire.endpoint import Endpoint
+from .proofs import Proofs
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class LiveTunnel:
         self._logger = logger
         self._open: OpenTunnel | None = None
         self.config: TunnelConfig | None = None
-        self._changed_at: dict[PublicKey, float] = {}
+        self._proofs = Proofs()
         self.on_removed: Callable[[], None] = lambda: None
 
     @property
@@ -74,25 +74,29 @@ class LiveTunnel:
             self._change(self._open, new)
 
     def is_proven(self, peer: Peer) -> bool:
-        """Whether a handshake is newer than the last change of keys or endpoint; sessions outlive such changes."""
-        changed_at = self._changed_at.get(peer.public_key, -math.inf)
-        return peer.last_handshake is not None and peer.last_handshake > changed_at
+        """Whether the peer has answered since the last change that concerned it; sessions outlive such changes."""
+        return self._proofs.is_proven(peer)
 
     def call(self, public_keys: Iterable[PublicKey]) -> None:
-        """Start handshakes with peers of the tunnel that have an endpoint; sessions go on."""
+        """Start handshakes with peers that have an endpoint, there where they have to answer; sessions go on."""
         if self._open is None:
             return
         tunnel = self._open.tunnel
         for public_key in public_keys:
             peer = tunnel.device.peers.get(public_key)
-            if peer is not None:
-                tunnel.device.start_handshake(peer, self._loop.now())
+            if peer is None:
+                continue
+            endpoint = self._proofs.endpoint_to_prove(peer)
+            if endpoint not in (None, peer.endpoint):
+                tunnel.device.set_endpoint(peer, endpoint, self._loop.now())
+            tunnel.device.start_handshake(peer, self._loop.now())
         tunnel.flush()
 
     def close(self) -> None:
         """Routes, addresses and rules first, then the interface. Idempotent; an error is logged, the rest goes on."""
         opened, config = self._open, self.config
         self._open = self.config = None
+        self._proofs.clear()
         self._resolver.clear()
         if opened is None:
             return
@@ -124,19 +128,12 @@ class LiveTunnel:
         changes = (*plan_changes(old, new, routed=self.config), *(_host_side(new) if opened.tunnel.is_up else ()))
         applied = opened.applier.apply(changes, self._loop.now())
         self.config = new
-        self._note_unproven(opened, applied)
+        concerned = self._proofs.note(applied, opened.tunnel.device.peers, self._loop.now())
         self._settle(opened, applied, new)
+        # Those without an endpoint call us: ten thousand spokes make one handshake each, not their hub all of them.
+        self.call(peer.public_key for peer in new.peers if peer.endpoint is not None and peer.public_key in concerned)
         if applied.changes:
             self._logger.info("tunnel_changed", name=new.name, changes=[change.op for change in applied.changes])
-
-    def _note_unproven(self, opened: OpenTunnel, applied: Applied) -> None:
-        peers, now = opened.tunnel.device.peers, self._loop.now()
-        for change in applied.changes:
-            if isinstance(change, SetPrivateKey):
-                self._changed_at.update(dict.fromkeys(peers, now))
-            elif isinstance(change, (SetPresharedKey, SetEndpoint)):
-                self._changed_at[change.public_key] = now
-        self._changed_at = {key: at for key, at in self._changed_at.items() if key in peers}
 
     def _settle(self, opened: OpenTunnel, applied: Applied, new: TunnelConfig) -> None:
         """Send what the changes made the device say, and keep resolving the endpoints that are names."""
@@ -152,8 +149,11 @@ class LiveTunnel:
     def _resolved(self, public_key: PublicKey, endpoint: Endpoint) -> None:
         if self._open is None or public_key not in self._open.tunnel.device.peers:
             return
-        self._open.applier.apply((SetEndpoint(public_key, endpoint),), self._loop.now())
+        now = self._loop.now()
+        applied = self._open.applier.apply((SetEndpoint(public_key, endpoint),), now)
         self._open.tunnel.flush()
+        if self._proofs.note_resolved(public_key, endpoint, now, is_new=bool(applied.changes)):
+            self.call((public_key,))
         self._logger.info("endpoint_resolved", peer=str(public_key), endpoint=str(endpoint))
 
     def _removed(self) -> None:
@@ -162,6 +162,7 @@ class LiveTunnel:
         if self._open is not None:
             self._open.close()
         self._open = self.config = None
+        self._proofs.clear()
         self._resolver.clear()
         self.on_removed()
 

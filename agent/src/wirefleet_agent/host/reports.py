@@ -16,8 +16,8 @@ from .control_protocol import Json
 from .requests import HealthRequest
 
 
-def tunnel_status(tunnel: Tunnel, config: TunnelConfig | None, now: float) -> Json:
-    """The live half of ``status``. now: the loop's."""
+def tunnel_status(tunnel: Tunnel, config: TunnelConfig | None, now: float, is_proven: Callable[[Peer], bool]) -> Json:
+    """The live half of ``status``. now: the loop's. is_proven: see ``tunnel_health``."""
     device = tunnel.device
     names = _names(config)
     return {
@@ -29,7 +29,7 @@ def tunnel_status(tunnel: Tunnel, config: TunnelConfig | None, now: float) -> Js
             "is_up": device.is_up,
             "addresses": _addresses(tunnel),
         },
-        "peers": [_peer_status(peer, names, now) for peer in device.peers.values()],
+        "peers": [_peer_status(peer, names, now) | {"is_proven": is_proven(peer)} for peer in device.peers.values()],
         "drops": drop_counts(device.drops),
     }
 
@@ -41,9 +41,9 @@ def tunnel_health(
     now: float,
     is_proven: Callable[[Peer], bool],
 ) -> Json:
-    """``healthy``: each wanted peer has a handshake that is young enough and newer than the last change of its keys.
+    """``healthy``: each wanted peer has a handshake that is young enough and newer than the last change.
 
-    A peer that is not configured is not ok. is_proven: whether the last handshake is newer than such a change.
+    A peer that is not configured is not ok. is_proven: whether it answered since the last change that concerned it.
     """
     names = _names(config)
     peers = {} if tunnel is None else {str(key): peer for key, peer in tunnel.device.peers.items()}
@@ -55,8 +55,9 @@ def tunnel_health(
         peer = peers.get(key)
         age_s = None if peer is None else _handshake_age_s(peer, now)
         is_young = age_s is not None and age_s <= request.max_handshake_age_s
-        is_ok = peer is not None and is_young and is_proven(peer)
-        rows.append({"public_key": key, "name": names.get(key), "ok": is_ok, "last_handshake_age_s": age_s})
+        has_proof = peer is not None and is_proven(peer)
+        row: Json = {"public_key": key, "name": names.get(key), "ok": is_young and has_proof}
+        rows.append(row | {"last_handshake_age_s": age_s, "is_proven": has_proof})
     return {"healthy": tunnel is not None and all(row["ok"] for row in rows), "peers": rows}
 
 

@@ -105,15 +105,14 @@ class TunnelService:
     def status(self) -> Json:
         tunnel = self._live.tunnel
         pending = self._configuration.pending()
-        live = (
-            {} if tunnel is None else tunnel_status(tunnel, self._live.config, self._loop.now(), self._live.is_proven)
-        )
+        live = self._live
+        seen = {} if tunnel is None else tunnel_status(tunnel, live.config, self._loop.now(), live.is_proven)
         return {
             "tunnel": self._paths.name,
             **NOT_RUNNING,
             **self._identity(),
             "release": self._releases.running(Path(sys.prefix)),
-            **live,
+            **seen,
             "config_digest": self._configuration.digest(),
             "pending": pending is not None,
             "error": None if self._last_error is None else self._last_error.as_dict(),
