@@ -6,9 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.private_copies import redact
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.secrets import preshared_keys_of, redact_conf
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.secrets import preshared_keys_of
 
 _REPLY_KEYS = ("changed", "digest", "changes", "pending", "confirm_id", "confirm_timeout_s", "running")
 
@@ -79,8 +80,8 @@ class ActionModule(AgentAction):
     def _diff(self, diff: dict[str, Any]) -> dict[str, str]:
         name = f"{self.options['tunnel']}.conf, {self.options['tunnel']}.toml"
         return {
-            "before": redact_conf(str(diff.get("before") or "")),
-            "after": redact_conf(str(diff.get("after") or "")),
+            "before": redact(str(diff.get("before") or "")),
+            "after": redact(str(diff.get("after") or "")),
             "before_header": name,
             "after_header": name,
         }

@@ -1,11 +1,10 @@
 # Copyright (c) 2026 WireFleet
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Preshared keys on their way to the agent, and texts that must not show keys."""
+"""Preshared keys on their way to the agent."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,7 @@ from ansible_collections.wirefleet.wireguard.plugins.module_utils.key_text impor
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.preshared import derive_preshared_keys
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
 
-_SECRET_LINE = re.compile(r"^(\s*(?:PrivateKey|PresharedKey)\s*=\s*)\S.*$", re.IGNORECASE | re.MULTILINE)
 _OTHERS_MAY = 0o077
-
-
-def redact_conf(text: str) -> str:
-    """A wg-quick text with the values of PrivateKey and PresharedKey replaced."""
-    return _SECRET_LINE.sub(r"\1(redacted)", text)
 
 
 def preshared_keys_of(options: Mapping[str, Any]) -> dict[str, str]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.private_copies import redact
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError, parse_reply
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.secrets import redact_conf
 
 COMMAND = "/opt/wirefleet/current/bin/wirefleet-agent"
 
@@ -70,5 +70,5 @@ def test_null_path_and_hint_leave_the_message_alone():
 
 @pytest.mark.parametrize("line", ["PrivateKey = abc=", "  presharedkey=abc=", "PRIVATEKEY =   abc="])
 def test_values_of_keys_are_redacted_however_they_are_written(line):
-    assert "abc" not in redact_conf(f"[Interface]\n{line}\nMTU = 1420\n")
-    assert "MTU = 1420" in redact_conf(f"{line}\nMTU = 1420\n")
+    assert "abc" not in redact(f"[Interface]\n{line}\nMTU = 1420\n")
+    assert "MTU = 1420" in redact(f"{line}\nMTU = 1420\n")
