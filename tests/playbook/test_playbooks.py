@@ -131,3 +131,14 @@ def test_a_secret_elsewhere_gets_no_files_beside_it(fleet):
 
     assert {result["msg"] for result in outcome.results["role gets"].values()} == {str(secret)}
     assert [path.name for path in secret.parent.iterdir()] == ["secret"]
+
+
+def test_site_refuses_a_fleet_that_cannot_be_planned_before_it_touches_a_host(fleet):
+    fleet.hosts["spokes"]["spoke-1"] = {"wirefleet_site_prefixes": ["10.86.0.0/25"]}
+
+    refused = fleet.run([], playbook=CHECKOUT / "playbooks" / "site.yml")
+
+    assert refused.code != 0
+    assert "collides with the overlay" in refused.text
+    assert set(refused.results) == {"Fleet can be planned, before any host is touched"}
+    assert fleet.files() == {}
