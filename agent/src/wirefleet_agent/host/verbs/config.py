@@ -6,16 +6,14 @@ from __future__ import annotations
 
 import difflib
 import json
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import RefusedError, UsageError
+from ...errors import UsageError
+from ..by_daemon import by_daemon_or_alone
 from ..call import Answer, Call, VerbTable
-from ..control_client import ControlClient
 from ..control_protocol import Json
-from ..file_lock import FileLock
 from ..paths import TunnelPaths
 from ..requests import ConfigRequest, ConfirmRequest
 
@@ -30,8 +28,6 @@ examples:
   wirefleet-agent --tunnel wf0 config apply --conf wf0.conf --confirm-timeout 60
   echo '{"confirm_id": "..."}' | wirefleet-agent config confirm
 """
-_BUSY_S = 5.0
-_POLL_S = 0.1
 
 
 def register(verbs: VerbTable) -> None:
@@ -118,22 +114,12 @@ def _on_disk(tunnel: TunnelPaths) -> Configuration:
 def _by_daemon_or_on_disk(
     tunnel: TunnelPaths, verb: str, request: Mapping[str, object], alone: Callable[[Configuration], Json]
 ) -> Json:
-    """The daemon's reply; without a daemon the files are changed under the lock that keeps one from starting."""
-    client, lock = ControlClient(tunnel.socket), FileLock(tunnel.pid)
-    limit = time.monotonic() + _BUSY_S
-    while True:
-        reply = client.try_call(verb, request)
-        if reply is not None:
-            return reply
-        if lock.try_acquire():
-            break
-        if time.monotonic() >= limit:
-            raise RefusedError("the daemon is starting or stopping", path=str(tunnel.pid), hint="try again")
-        time.sleep(_POLL_S)
-    with lock:
+    def on_disk() -> Json:
         configuration = _on_disk(tunnel)
         configuration.recover()
         return alone(configuration)
+
+    return by_daemon_or_alone(tunnel, verb, request, on_disk)
 
 
 def _diff_text(reply: Json) -> str:

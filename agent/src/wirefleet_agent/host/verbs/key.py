@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+from ..by_daemon import by_daemon_or_alone
 from ..call import Answer, Call, VerbTable
-from ..control_client import ControlClient
 from ..control_protocol import Json
 
 _EPILOG = """examples:
@@ -32,9 +32,10 @@ def _rotate(call: Call) -> Answer:
     from ..keystore import KeyStore
     from ..replies import key_reply
 
-    tunnel = call.tunnel()
-    reply = None if call.check else ControlClient(tunnel.socket).try_call("key.rotate")
-    return _answer(reply or key_reply(KeyStore(call.paths).rotate(tunnel.name, check=call.check)))
+    tunnel, keys = call.tunnel(), KeyStore(call.paths)
+    if call.check:
+        return _answer(key_reply(keys.rotate(tunnel.name, check=True)))
+    return _answer(by_daemon_or_alone(tunnel, "key.rotate", {}, lambda: key_reply(keys.rotate(tunnel.name))))
 
 
 def _show(call: Call) -> Answer:
