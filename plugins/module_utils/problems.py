@@ -81,6 +81,10 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._found)
 
+    def concern(self, host: str, path: str) -> bool:
+        """Whether one of the problems is about this path of this host."""
+        return any(host in hosts for (_message, about, _hint), hosts in self._found.items() if about == path)
+
     def as_tuple(self) -> tuple[Problem, ...]:
         """All problems in the order in which they were found."""
         return tuple(Problem(message, tuple(hosts), path, hint) for (message, path, hint), hosts in self._found.items())

@@ -100,7 +100,7 @@ def _check_hosts(fleet: Fleet, problems: Problems) -> None:
                 path="wirefleet_region",
                 hint=f"known regions are {', '.join(fleet.regions) or 'none'}; see wirefleet_regions",
             )
-        if host.role == "hub" and host.endpoint is None:
+        if host.role == "hub" and host.endpoint is None and not problems.concern(host.name, "wirefleet_endpoint"):
             problems.add(
                 "a hub needs an endpoint that spokes reach",
                 hosts=(host.name,),

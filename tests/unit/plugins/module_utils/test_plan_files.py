@@ -155,15 +155,31 @@ def test_a_slice_that_is_missing_or_wrong_is_refused(tmp_path, host, content, co
         read_slice(str(tmp_path), host)
 
 
-def test_a_diff_shows_only_hosts_that_differ(files):
-    write(files, fleet(spokes=2))
-    plan = make_plan(fleet(spokes=3, hosts={"spoke-1": {"mtu": 1400}}), files.read_lock())
+def test_a_diff_shows_only_what_differs_one_field_per_line(files):
+    write(files, fleet(spokes=2, hosts={"spoke-1": {"site_prefixes": ["10.1.0.0/16", "10.2.0.0/16"]}}))
+    everything = {"spoke-1": {"mtu": 1400, "site_prefixes": ["10.2.0.0/16", "10.3.0.0/16"]}}
+    plan = make_plan(fleet(spokes=3, hosts=everything), files.read_lock())
 
     diff = diff_plans(files.read_plan(), plan)
 
-    assert [line.partition(":")[0] for line in diff["before"].splitlines()] == ["spoke-1"]
-    assert [line.partition(":")[0] for line in diff["after"].splitlines()] == ["spoke-1", "spoke-3"]
-    assert "mtu 1400" in diff["after"]
+    assert diff["before"].splitlines() == ["spoke-1 mtu: 1420", "spoke-1 site_prefixes: 10.1.0.0/16"]
+    after = diff["after"].splitlines()
+    assert after[:2] == ["spoke-1 mtu: 1400", "spoke-1 site_prefixes: 10.3.0.0/16"]
+    assert {line.split()[0] for line in after[2:]} == {"spoke-3"}
+    assert [line.split()[1] for line in after[2:]] == sorted(line.split()[1] for line in after[2:])
+    assert "spoke-3 addresses: 10.86.0.6, fd86::6" in after
+    assert max(len(line) for line in after) < 80
+
+
+def test_a_diff_shows_what_changes_for_the_whole_fleet(files):
+    write(files, fleet(spokes=1))
+    everywhere = {"site_supernets": ["10.16.0.0/12"], "preshared_keys": True}
+    plan = make_plan(fleet(spokes=1, everywhere=everywhere), files.read_lock())
+
+    diff = diff_plans(files.read_plan(), plan)
+
+    assert diff["before"].splitlines() == ["fleet preshared_keys: false"]
+    assert diff["after"].splitlines() == ["fleet preshared_keys: true", "fleet site_supernets: 10.16.0.0/12"]
 
 
 def test_a_diff_names_removed_hosts_and_is_bounded(files):
@@ -176,7 +192,7 @@ def test_a_diff_names_removed_hosts_and_is_bounded(files):
     diff = diff_plans(files.read_plan(), plan)
 
     assert "removed spoke-1: addresses reserved" in diff["after"]
-    assert diff["after"].splitlines()[-1].startswith("# and 1")
+    assert diff["after"].splitlines()[-1].startswith("# and ")
     assert len(diff["after"].splitlines()) <= 401
 
 

@@ -354,3 +354,11 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(_networks, "HAS_NETADDR", False)
 
     assert "netaddr is missing on the controller" in refusal(fleet())
+
+
+def test_a_hub_whose_endpoint_is_unreadable_is_told_so_once():
+    message = refusal(fleet(hosts={"hub-2": {"endpoint": "not an endpoint"}, "hub-3": {"endpoint": None}}))
+
+    assert message.count("hub-2") == 1
+    assert "is not an endpoint" in message
+    assert "a hub needs an endpoint that spokes reach [hub-3]" in message
