@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -59,6 +60,22 @@ def test_a_daemon_starts_once_and_stops_once(daemon, paths):
     events = [json.loads(line)["event"] for line in paths.log.read_text().splitlines()]
     assert events[0] == "service_started"
     assert events[-1] == "service_stopped"
+
+
+def test_of_several_that_start_at_once_one_runs_and_none_takes_over_when_it_is_stopped(paths):
+    replies: list[dict[str, object]] = []
+    threads = [threading.Thread(target=lambda: replies.append(Daemon(paths).start(wait_s=None))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    stopped = Daemon(paths).stop(timeout_s=10)
+
+    assert len(replies) == 3
+    assert len({reply["pid"] for reply in replies}) == 1
+    assert sorted(reply["changed"] for reply in replies) == [False, False, True]
+    assert stopped == {"changed": True, "running": False, "pid": None}
 
 
 def test_a_killed_daemon_is_known_to_be_dead(daemon):

@@ -46,10 +46,14 @@ class Daemon:
         reply = found or self._await(
             lambda: self._client.try_call("ping"), process, _START_TIMEOUT_S, "the daemon did not start in time"
         )
+        is_ours = process is not None and process.pid == reply["pid"]
+        if process is not None and not is_ours:
+            # Somebody else was faster. Ours waits for the lock, and would take over when that one is stopped.
+            process.kill()
+            process.wait()
         if wait_s is not None and self._paths.conf.exists():
-            self._await_tunnel(process, wait_s)
-        # Somebody else may have been faster: then it is not our process that answers.
-        return {"changed": process is not None and process.pid == reply["pid"], "running": True, "pid": reply["pid"]}
+            self._await_tunnel(process if is_ours else None, wait_s)
+        return {"changed": is_ours, "running": True, "pid": reply["pid"]}
 
     def stop(self, *, timeout_s: float = 30.0, check: bool = False) -> Json:
         """Does not run afterwards, and has cleaned up; after ``timeout_s`` it is killed. Idempotent."""
