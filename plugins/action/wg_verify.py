@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.plan_files import read_slice
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.problems import shorten
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.verify import Finding, find_differences
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.fleet_inventory import default_paths, plain_mapping
@@ -41,9 +42,25 @@ class ActionModule(ControllerAction):
         )
         errors = [finding for finding in findings if finding.severity == "error"]
         result = {"changed": False, "findings": [finding.as_dict() for finding in findings], "ok": not errors}
+        if warnings := _warnings(host, [finding for finding in findings if finding.severity == "warning"]):
+            result["warnings"] = warnings
         if errors and self.options["fail_on_findings"]:
             result.update(failed=True, msg=_message(host, errors))
         return result
+
+
+def _warnings(host: str, findings: Sequence[Finding]) -> list[str]:
+    """One line for each kind of finding, so that a hub with thousands of spokes says it in a few."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.name, []).append(finding)
+    lines = []
+    for name, alike in kinds.items():
+        peers = [finding.peer for finding in alike if finding.peer]
+        who = f" ({shorten(peers)})" if peers else ""
+        what = f": {alike[0].message}" if len(alike) == 1 else ""
+        lines.append(f"{host}: {name}{who}{what} -- {alike[0].hint}")
+    return lines
 
 
 def _message(host: str, errors: Sequence[Finding]) -> str:

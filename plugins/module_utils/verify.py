@@ -170,6 +170,9 @@ class _Verifier:
             yield report("handshake_missing", "there was no handshake yet", hint, name)
         elif age_s > max_age_s:
             yield report("handshake_stale", f"the last handshake is {age_s:.0f} s old", hint, name)
+        elif actual.get("is_proven") is False:
+            message = "there was no handshake since its keys or endpoint, or ours, were changed"
+            yield report("handshake_outdated", message, "see whether both ends have the same keys and endpoints", name)
 
 
 def _networks(texts: Iterable[str]) -> set[str]:

@@ -119,3 +119,24 @@ def test_a_long_list_of_findings_is_bounded_in_the_message(planned):
 
     assert "- and 25 more" in result["msg"]
     assert len(result["findings"]) == 45
+
+
+def test_warnings_are_shown_one_line_for_each_kind(planned):
+    observed = status_of(planned, "hub-1")
+    for peer in observed["peers"][-3:]:
+        peer["last_handshake_age_s"] = 700
+    observed["pending"] = True
+
+    result = planned.run([verify(observed=observed)], hosts="hub-1").of("verify")
+
+    assert result["ok"]
+    assert len(result["warnings"]) == 2
+    pending, stale = (str(warning) for warning in result["warnings"])
+    assert pending.startswith("hub-1: change_pending: a configuration waits for its confirmation")
+    assert stale.startswith("hub-1: handshake_stale (spoke-1, spoke-2, spoke-3) -- see whether")
+
+
+def test_a_host_as_planned_has_no_warnings(planned):
+    result = planned.run([verify(observed=status_of(planned, "hub-1"))], hosts="hub-1").of("verify")
+
+    assert not result.get("warnings")

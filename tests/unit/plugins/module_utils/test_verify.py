@@ -89,6 +89,7 @@ def test_a_service_that_does_not_run_is_the_only_finding(plan):
         ({"peer.persistent_keepalive_s": 0}, ("keepalive_mismatch", "warning", "hub-1")),
         ({"peer.last_handshake_age_s": 181.0}, ("handshake_stale", "error", "hub-1")),
         ({"peer.last_handshake_age_s": None}, ("handshake_missing", "error", "hub-1")),
+        ({"peer.is_proven": False}, ("handshake_outdated", "error", "hub-1")),
     ],
 )
 def test_each_difference_has_a_name(plan, change, expected):
