@@ -13,6 +13,8 @@ short_description: Wait until a host has handshaken with its peers
 version_added: 0.1.0
 description:
   - The agent on the host waits until the last handshake with every peer is young enough, or fails after O(timeout_s).
+  - A peer that a change concerned (keys, endpoint, listen port, fwmark) has to answer after the change; a new endpoint
+    only counts if the handshake shows the peer to be there. The agent calls peers that do not answer.
   - The failure names the peers that did not answer.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
@@ -71,11 +73,14 @@ peers:
       description: Name of the peer.
       type: str
     ok:
-      description: Whether its last handshake is young enough.
+      description: Whether its last handshake is young enough and not older than the last change that concerned it.
       type: bool
     last_handshake_age_s:
       description: Seconds since the last handshake; null if there was none.
       type: float
+    is_proven:
+      description: Whether the peer has answered since the last change that concerned it.
+      type: bool
 error:
   description: What the agent or the action could not do.
   returned: failure

@@ -82,9 +82,16 @@ def _ask_health(client: ControlClient, request: Json) -> tuple[Json, WireFleetEr
         return reply, None
     peers = reply["peers"]
     assert isinstance(peers, list)
-    silent = [str(peer["name"] or peer["public_key"]) for peer in peers if not peer["ok"]]
-    what = f"no fresh handshake with {', '.join(silent[:10])}" if silent else "the tunnel is not up"
-    return reply, UnreachableError(what, hint="wirefleet-agent status")
+    silent = [peer for peer in peers if not peer["ok"]]
+    since = [peer for peer in silent if peer["last_handshake_age_s"] is not None and not peer["is_proven"]]
+    never = [peer for peer in silent if peer not in since]
+    parts = [f"no handshake since the last change with {_names(since)}"] if since else []
+    parts += [f"no fresh handshake with {_names(never)}"] if never else []
+    return reply, UnreachableError("; ".join(parts) or "the tunnel is not up", hint="wirefleet-agent status")
+
+
+def _names(peers: list[Json]) -> str:
+    return ", ".join(str(peer["name"] or peer["public_key"]) for peer in peers[:10])
 
 
 def _health_text(reply: Json) -> str:
