@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
+from support.netns import can_make_namespaces, single_namespace, wait_until
 from wirefleet_agent.host.tun_command import main
 
 
@@ -38,3 +42,17 @@ def test_a_wrong_call_prints_the_usage(arguments: list[str], capsys: pytest.Capt
 def test_an_error_of_the_daemon_is_the_commands_error(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 1
     assert "1 to 15 bytes" in capfd.readouterr().err
+
+
+@pytest.mark.netns
+@pytest.mark.skipif(not can_make_namespaces(), reason="needs root")
+def test_it_serves_also_when_the_caller_closed_all_standard_descriptors() -> None:
+    name = f"wft{os.getpid() % 100000}c"
+    with single_namespace("closed") as namespace:
+        command = f"{sys.executable} -m wirefleet_agent.host.tun_command {name} <&- >&- 2>&-"
+
+        namespace.run("sh", "-c", command)
+
+        assert namespace.run("wg", "show", name, "listen-port").returncode == 0
+        namespace.run("ip", "link", "del", name)
+        wait_until(lambda: not Path(f"/var/run/wireguard/{name}.sock").exists(), "the socket goes")

@@ -41,11 +41,19 @@ _READY = b"ready"
 
 def main(arguments: list[str] | None = None) -> int:
     """The console script. Errors go to stderr, with status 1 (2 for a wrong call)."""
+    _fill_standard_descriptors()
     try:
         return _main(sys.argv[1:] if arguments is None else arguments)
     except WireFleetError as error:
         print(f"wirefleet-tun: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _fill_standard_descriptors() -> None:
+    """Where the caller closed some: what we open must not get their numbers, which are replaced later."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 def _main(arguments: list[str]) -> int:
