@@ -89,6 +89,14 @@ def test_default_routes_are_routes_too(routes: RoutesDriver) -> None:
     assert routes.routes() == wanted
 
 
+def test_it_says_whether_the_host_forwards(routes: RoutesDriver) -> None:
+    routes.set_forwarding(True)
+    during = routes.forwards()
+    routes.set_forwarding(False)
+
+    assert (during, routes.forwards()) == (True, False)
+
+
 def test_rules_forwarding_and_link_state_may_be_set_twice(routes: RoutesDriver) -> None:
     for is_on in (True, True, False, False):
         routes.set_default_route_rules(51820, 51820, is_on)

@@ -213,7 +213,21 @@ def test_the_status_of_what_does_not_run_is_an_answer_not_an_error(agent):
 
     assert (reply["running"], reply["pid"], reply["peers"], reply["pending"]) == (False, None, [], False)
     assert reply["public_key"]
+    assert reply["configured"] is False
+    assert agent("--tunnel", "wf0", "status") == (0, "wf0: not running, and not configured\n")
+    agent.json("--tunnel", "wf0", "config", "apply", stdin={"conf": CONF})
+    assert agent.json("--tunnel", "wf0", "status")["configured"] is True
     assert agent("--tunnel", "wf0", "status") == (0, "wf0: not running\n")
+
+
+def test_the_status_of_a_tunnel_that_nobody_ever_made_says_so(agent):
+    reply = agent.json("--tunnel", "nope", "status")
+
+    assert (reply["configured"], reply["public_key"]) == (False, None)
+    assert agent("--tunnel", "nope", "status") == (
+        0,
+        "nope: there is no such tunnel: neither a key nor a configuration\n",
+    )
 
 
 def test_the_health_of_what_does_not_run_is_not_reachable(agent):

@@ -33,6 +33,30 @@ def test_a_service_without_a_configuration_has_no_interface(host):
     assert host.drivers.made == []
     assert service.status()["interface"] is None
     assert service.status()["running"] is True
+    assert service.status()["configured"] is False
+
+
+def test_a_service_without_a_configuration_shows_the_key_that_it_will_use(host, tmp_path):
+    key = str(KeyStore(Paths(tmp_path)).show("wf0").public_key)
+    service = host.start()
+
+    assert service.status()["public_key"] == key
+
+
+def test_a_service_without_a_key_has_a_status(tmp_path):
+    host = MemoryHost(tmp_path)
+    with host.running():
+        assert ask(host, "status")["public_key"] is None
+
+
+def test_the_status_says_whether_the_host_forwards(host):
+    host.start()
+
+    apply(host, conf(peer()))
+    before = ask(host, "status")["interface"]["forwarding"]
+    host.drivers.routes_made[-1].set_forwarding(True)
+
+    assert (before, ask(host, "status")["interface"]["forwarding"]) == (False, True)
 
 
 def test_the_first_configuration_makes_the_interface(host):
@@ -43,7 +67,14 @@ def test_the_first_configuration_makes_the_interface(host):
     assert reply["changed"]
     assert reply["running"]
     status = ask(host, "status")
-    assert status["interface"] == {"name": "wf0", "mtu_bytes": 1420, "is_up": True, "addresses": ["10.9.0.1/24"]}
+    assert status["interface"] == {
+        "name": "wf0",
+        "mtu_bytes": 1420,
+        "is_up": True,
+        "addresses": ["10.9.0.1/24"],
+        "forwarding": False,
+    }
+    assert status["configured"] is True
     assert status["listen_port"] == 51820
     assert status["peers"][0]["endpoint"] == "192.0.2.2:51820"
     assert status["config_digest"] == reply["digest"]

@@ -60,6 +60,11 @@ class Forwarding:
         """Whether we switched it on; an operator may have done so before."""
         return bool(self._earlier)
 
+    def is_effective(self) -> bool:
+        """Whether the host forwards, whoever switched it on; a family that it does not have does not count."""
+        switches = [self._root / family / "conf/all/forwarding" for family in ("ipv4", "ipv6")]
+        return all(_read(path) != "0" for path in switches if path.exists())
+
     def switch(self, is_on: bool) -> None:
         """Idempotent. Off, without an on before, changes nothing: what an operator set is not ours."""
         if is_on:

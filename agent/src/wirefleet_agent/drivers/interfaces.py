@@ -124,6 +124,9 @@ class RoutesDriver(Protocol):
     def set_forwarding(self, is_on: bool) -> None:
         """Let the host forward between its interfaces (hubs, and spokes with site prefixes), v4 and v6."""
 
+    def forwards(self) -> bool:
+        """Whether the host forwards now, in every family that it has, whoever switched it on."""
+
     def set_default_route_rules(self, fwmark: int, table: int, is_on: bool) -> None:
         """Policy rules of a tunnel that carries a default route (v4 and v6), as wg-quick(8) makes them."""
 

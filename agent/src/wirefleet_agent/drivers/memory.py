@@ -271,6 +271,9 @@ class MemoryRoutes:
     def set_forwarding(self, is_on: bool) -> None:
         self.is_forwarding = is_on
 
+    def forwards(self) -> bool:
+        return self.is_forwarding
+
     def set_default_route_rules(self, fwmark: int, table: int, is_on: bool) -> None:
         if is_on:
             self.default_route_rules.add((fwmark, table))

@@ -114,6 +114,9 @@ class LinuxRoutes:
         """Off puts back what was there before the first on of this process."""
         self._forwarding.switch(is_on)
 
+    def forwards(self) -> bool:
+        return self._forwarding.is_effective()
+
     def set_default_route_rules(self, fwmark: int, table: int, is_on: bool) -> None:
         """Whatever does not carry our mark asks ``table``; the main table goes first, but for its default routes.
 

@@ -28,6 +28,11 @@ NOT_RUNNING: Mapping[str, object] = {
 }
 
 
+def configured_reply(digest: str | None) -> Json:
+    """What ``status`` says of the files. digest: None if there are none."""
+    return {"configured": digest is not None, "config_digest": digest}
+
+
 def key_reply(report: KeyReport) -> Json:
     identity = report.identity
     return {

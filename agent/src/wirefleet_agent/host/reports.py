@@ -28,6 +28,7 @@ def tunnel_status(tunnel: Tunnel, config: TunnelConfig | None, now: float, is_pr
             "mtu_bytes": tunnel.tun.mtu_bytes,
             "is_up": device.is_up,
             "addresses": _addresses(tunnel),
+            "forwarding": _forwards(tunnel),
         },
         "peers": [_peer_status(peer, names, now) | {"is_proven": is_proven(peer)} for peer in device.peers.values()],
         "drops": drop_counts(device.drops),
@@ -97,3 +98,13 @@ def _addresses(tunnel: Tunnel) -> list[str]:
         return sorted(map(str, tunnel.routes.addresses()))
     except DriverError:
         return []
+
+
+def _forwards(tunnel: Tunnel) -> bool | None:
+    """Of the whole host; None if the system does not say."""
+    if tunnel.routes is None:
+        return None
+    try:
+        return tunnel.routes.forwards()
+    except DriverError:
+        return None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..engine import Handle, Loop
-from ..errors import DriverError, WireFleetError
+from ..errors import DriverError, RefusedError, WireFleetError
 from ..observe import Counters, Logger
 from .configuration import Configuration
 from .control_protocol import Json
@@ -24,7 +24,7 @@ from .keystore import KeyStore
 from .live_tunnel import LiveTunnel
 from .paths import TunnelPaths
 from .releases import ReleaseStore
-from .replies import NOT_RUNNING, key_reply
+from .replies import NOT_RUNNING, configured_reply, key_reply
 from .reports import tunnel_health, tunnel_status, unhealthy_peers
 from .requests import ConfigRequest, ConfirmRequest, HealthRequest
 
@@ -111,13 +111,21 @@ class TunnelService:
             "tunnel": self._paths.name,
             **NOT_RUNNING,
             **self._identity(),
+            "public_key": self._public_key(),
             "release": self._releases.running(Path(sys.prefix)),
             **seen,
-            "config_digest": self._configuration.digest(),
+            **configured_reply(self._configuration.digest()),
             "pending": pending is not None,
             "error": None if self._last_error is None else self._last_error.as_dict(),
             "counters": self._counters.snapshot(),
         }
+
+    def _public_key(self) -> str | None:
+        """Of the key that the tunnel will have."""
+        try:
+            return str(self._keys.show(self._paths.name).public_key)
+        except RefusedError:
+            return None
 
     def _identity(self) -> Json:
         return {"running": True, "pid": os.getpid()}

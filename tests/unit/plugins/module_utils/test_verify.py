@@ -74,7 +74,7 @@ def test_a_service_that_does_not_run_is_the_only_finding(plan):
         ({"config_digest": "d2"}, ("digest_mismatch", "error", None)),
         ({"pending": True}, ("change_pending", "warning", None)),
         ({"interface": None}, ("interface_down", "error", None)),
-        ({"forwarding": False}, ("forwarding_mismatch", "error", None)),
+        ({"interface.forwarding": False}, ("forwarding_mismatch", "error", None)),
         ({"interface.is_up": False}, ("interface_down", "error", None)),
         ({"interface.mtu_bytes": 1280}, ("mtu_mismatch", "error", None)),
         ({"interface.addresses": ["10.86.0.4/24"]}, ("address_missing", "error", None)),
@@ -190,3 +190,11 @@ def test_findings_are_plain_values(plan):
 
     assert json.loads(json.dumps(finding.as_dict()))["host"] == "spoke-1"
     assert finding.hint
+
+
+def test_forwarding_that_somebody_else_needs_is_no_finding(plan):
+    document = {**slice_of(plan, "spoke-1"), "forwarding": False}
+    status = status_of(document)
+    status["interface"]["forwarding"] = True
+
+    assert find_differences(document, status) == []

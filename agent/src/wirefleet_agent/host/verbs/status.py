@@ -40,7 +40,7 @@ def _status(call: Call) -> Answer:
 def _status_on_disk(tunnel: TunnelPaths) -> Json:
     from ..deadline import BootClock
     from ..keystore import KeyStore
-    from ..replies import NOT_RUNNING
+    from ..replies import NOT_RUNNING, configured_reply
     from ..store import ConfigStore
 
     store = ConfigStore(tunnel, BootClock.of_system())
@@ -52,9 +52,17 @@ def _status_on_disk(tunnel: TunnelPaths) -> Json:
         "tunnel": tunnel.name,
         **NOT_RUNNING,
         "public_key": public_key,
-        "config_digest": store.current().digest,
+        **configured_reply(store.current().digest),
         "pending": store.pending() is not None,
     }
+
+
+def _why_not_running(reply: Json) -> str:
+    if reply["configured"]:
+        return "not running"
+    if reply["public_key"]:
+        return "not running, and not configured"
+    return "there is no such tunnel: neither a key nor a configuration"
 
 
 def _health(call: Call) -> Answer:
@@ -106,7 +114,7 @@ def _health_text(reply: Json) -> str:
 
 def _status_text(reply: Json) -> str:
     if not reply["running"]:
-        return f"{reply['tunnel']}: not running"
+        return f"{reply['tunnel']}: {_why_not_running(reply)}"
     interface, peers, error = reply["interface"], reply["peers"], reply["error"]
     assert isinstance(peers, list)
     lines = [f"{reply['tunnel']}: running, process {reply['pid']}, release {reply['release'] or 'not installed'}"]
