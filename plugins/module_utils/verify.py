@@ -147,9 +147,10 @@ class _Verifier:
                 yield self._error("allowed_ips_mismatch", f"AllowedIPs differ: {_change(wanted, present)}", peer=name)
         if planned["endpoint"] and actual.get("endpoint") and _is_elsewhere(planned["endpoint"], actual["endpoint"]):
             message = f"endpoint is {actual['endpoint']}, planned is {planned['endpoint']}"
-            yield self._warning(
-                "endpoint_mismatch", message, "the peer roamed, or sits behind address translation", name
-            )
+            # A peer with both families calls from either, and is where it was planned all the same.
+            is_other = ("[" in planned["endpoint"]) != ("[" in actual["endpoint"])
+            kind = "endpoint_other_family" if is_other else "endpoint_mismatch"
+            yield self._warning(kind, message, "the peer roamed, or sits behind address translation", name)
         keepalive = actual.get("persistent_keepalive_s")
         if keepalive is not None and keepalive != planned["persistent_keepalive"]:
             message = f"keepalive is {keepalive} s, planned is {planned['persistent_keepalive']} s"

@@ -14,7 +14,8 @@ version_added: 0.1.0
 description:
   - Compares one host's slice of the plan with the agent's status and returns named findings.
   - It never repairs anything.
-  - Findings of severity V(warning) are shown as warnings of the task, one for each kind.
+  - Findings of severity V(warning) are shown as warnings of the task, one for each kind; not V(endpoint_other_family),
+    which is normal between hosts with IPv4 and IPv6.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
   - wirefleet.wireguard.attributes.controller_action
@@ -83,8 +84,9 @@ findings:
         - Name of the kind of finding.
         - One of V(daemon_not_running), V(key_mismatch), V(listen_port_mismatch), V(mtu_mismatch), V(interface_down),
           V(address_missing), V(address_unexpected), V(peer_missing), V(peer_pending), V(peer_unexpected),
-          V(allowed_ips_mismatch), V(endpoint_mismatch), V(keepalive_mismatch), V(handshake_missing),
-          V(handshake_stale), V(handshake_outdated), V(digest_mismatch), V(change_pending), V(forwarding_mismatch).
+          V(allowed_ips_mismatch), V(endpoint_mismatch), V(endpoint_other_family), V(keepalive_mismatch),
+          V(handshake_missing), V(handshake_stale), V(handshake_outdated), V(digest_mismatch), V(change_pending),
+          V(forwarding_mismatch).
       type: str
     severity:
       description: V(error) or V(warning).

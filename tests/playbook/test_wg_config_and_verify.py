@@ -123,6 +123,7 @@ def test_a_long_list_of_findings_is_bounded_in_the_message(planned):
 
 def test_warnings_are_shown_one_line_for_each_kind(planned):
     observed = status_of(planned, "hub-1")
+    observed["peers"][0]["endpoint"] = "[2001:db8::77]:51820"
     for peer in observed["peers"][-3:]:
         peer["last_handshake_age_s"] = 700
     observed["pending"] = True

@@ -85,7 +85,7 @@ def test_a_service_that_does_not_run_is_the_only_finding(plan):
         ({"peer.allowed_ips": []}, ("allowed_ips_mismatch", "error", "hub-1")),
         ({"peer.allowed_ips": ["10.86.0.0/24", "fd86::/64", "10.9.9.9"]}, ("allowed_ips_mismatch", "error", "hub-1")),
         ({"peer.endpoint": "203.0.113.9:51820"}, ("endpoint_mismatch", "warning", "hub-1")),
-        ({"peer.endpoint": "[fe80::1%eth0]:51820"}, ("endpoint_mismatch", "warning", "hub-1")),
+        ({"peer.endpoint": "[fe80::1%eth0]:51820"}, ("endpoint_other_family", "warning", "hub-1")),
         ({"peer.persistent_keepalive_s": 0}, ("keepalive_mismatch", "warning", "hub-1")),
         ({"peer.last_handshake_age_s": 181.0}, ("handshake_stale", "error", "hub-1")),
         ({"peer.last_handshake_age_s": None}, ("handshake_missing", "error", "hub-1")),
