@@ -35,7 +35,7 @@ CLAIMS = Path("/run/wirefleet-lab")
 UAPI_SOCKETS = Path("/var/run/wireguard")
 MARKER = "lab.json"
 # What hosts and playbooks keep in the state directory (inventories/lab); the rootless holder's record is not among it.
-_KEPT_DIRECTORIES = ("hosts", "plan")
+_KEPT_DIRECTORIES = ("hosts", "plan", "plan.check")
 _KEPT_FILES = ("wirefleet.lock.json", "preshared.secret", MARKER)
 
 # Duplicate address detection would hold every address back for a second; router advertisements have no place here.

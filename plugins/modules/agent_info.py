@@ -66,7 +66,7 @@ status:
       description: UDP port.
       type: int
     interface:
-      description: The interface, with C(name), C(mtu_bytes), C(is_up) and C(addresses).
+      description: The interface, with C(name), C(mtu_bytes), C(is_up), C(addresses) and C(forwarding) of the host.
       type: dict
     peers:
       description: >-
@@ -78,6 +78,9 @@ status:
     drops:
       description: Number of dropped packets by reason.
       type: dict
+    configured:
+      description: Whether the host has a configuration of this tunnel.
+      type: bool
     config_digest:
       description: SHA-256 of the configuration in effect.
       type: str

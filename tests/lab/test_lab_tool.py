@@ -60,7 +60,7 @@ def test_down_leaves_nothing_behind(lab):
     assert not lab.state.exists()
 
 
-@pytest.mark.parametrize("left", ["plan/plan.json", "wirefleet.lock.json", "preshared.secret"])
+@pytest.mark.parametrize("left", ["plan/plan.json", "plan.check/plan.json", "wirefleet.lock.json", "preshared.secret"])
 def test_down_takes_along_what_the_playbooks_keep_with_the_lab(lab, left):
     """The paths of inventories/lab; a secret above all must not outlive its lab."""
     path = lab.state / left
