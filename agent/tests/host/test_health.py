@@ -180,6 +180,17 @@ def test_an_endpoint_that_is_changed_back_is_proven_again(pair):
     assert press(one, two)
 
 
+def test_an_endpoint_that_is_changed_back_to_where_the_peer_roamed_is_proven_again(pair):
+    one, two = pair
+    apply(one, conf(as_peer(two, port=51999)))
+    call(two, one)
+    pass_s(1, one, two)
+
+    apply(one, conf(as_peer(two)))
+
+    assert press(one, two)
+
+
 def test_a_new_listen_port_is_proven_by_every_peer(pair):
     one, two = pair
 

@@ -128,7 +128,7 @@ class LiveTunnel:
         changes = (*plan_changes(old, new, routed=self.config), *(_host_side(new) if opened.tunnel.is_up else ()))
         applied = opened.applier.apply(changes, self._loop.now())
         self.config = new
-        concerned = self._proofs.note(applied, opened.tunnel.device.peers, self._loop.now())
+        concerned = self._proofs.note(changes, applied, opened.tunnel.device.peers, self._loop.now())
         self._settle(opened, applied, new)
         # Those without an endpoint call us: ten thousand spokes make one handshake each, not their hub all of them.
         self.call(peer.public_key for peer in new.peers if peer.endpoint is not None and peer.public_key in concerned)

@@ -41,16 +41,18 @@ class Proofs:
         """The tunnel is gone, and with it all sessions."""
         self._doubts.clear()
 
-    def note(self, applied: Applied, peers: Iterable[PublicKey], now: float) -> set[PublicKey]:
-        """Remember what the changes concern; returns these peers. peers: those that the tunnel has now."""
+    def note(
+        self, planned: Iterable[c.Change], applied: Applied, peers: Iterable[PublicKey], now: float
+    ) -> set[PublicKey]:
+        """Remember what the changes concern; returns these peers. peers: those that the tunnel has now.
+
+        planned: all that was to be applied; an endpoint counts even if the peer had roamed there by itself.
+        """
         present = set(peers)
         concerned = {change.public_key for change in applied.changes if isinstance(change, _CONCERNS_ONE)}
         if any(isinstance(change, _CONCERNS_ALL) for change in applied.changes):
             concerned = set(present)
-        endpoints = {
-            change.public_key: change.endpoint for change in applied.changes if isinstance(change, c.SetEndpoint)
-        }
-        endpoints |= {change.public_key: change.endpoint for change in applied.unresolved}
+        endpoints = {change.public_key: change.endpoint for change in planned if isinstance(change, c.SetEndpoint)}
         concerned = (concerned | endpoints.keys()) & present
         for key in concerned:
             before = self._doubts.get(key)
@@ -61,7 +63,7 @@ class Proofs:
     def note_resolved(self, key: PublicKey, endpoint: Endpoint, now: float, *, is_new: bool) -> bool:
         """A name has an address. is_new: it is not where packets went so far. Returns whether that needs proof."""
         before = self._doubts.get(key)
-        if before is not None and isinstance(before.endpoint, HostPort):
+        if before is not None and before.endpoint not in (None, endpoint):
             self._doubts[key] = _Doubt(before.since, endpoint)
             return True
         if is_new:
