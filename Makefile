@@ -53,7 +53,7 @@ unit: ## the fast tests only
 
 netns: ## real packets in namespaces, against wireguard-go and wg
 	@scripts/setup.sh test
-	@python -m pytest -m netns -n 2 --dist loadgroup
+	@python -m pytest -m netns -n 2
 
 lab-test: ## playbooks on a lab of the tests' own
 	@scripts/setup.sh test

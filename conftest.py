@@ -1,16 +1,40 @@
 # Copyright (c) 2026 WireFleet
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In CI nothing is skipped: a missing tool or right is a failure there, whatever a test says about it."""
+"""What all tests share.
+
+* In CI nothing is skipped: a missing tool or right is a failure there, whatever a test says about it.
+* Several workers (``-n``): a file stays on one worker, all tests of the lab on one, since they share a fleet; what takes
+  longest begins first.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
 IS_CI = os.environ.get("CI") == "true"
+LAB = "tests/lab/"
+LONGEST_FIRST = ("agent/tests/interop/test_interop_rekey.py", LAB, "agent/tests/interop/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((i for i, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start)), 9))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return LAB if nodeid.startswith(LAB) else nodeid.partition("::")[0]
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,7 +33,7 @@ run "Molecule scenario" env -C extensions molecule test -s default
 
 echo "test: unit, scenario, interop and lab tests (about ten minutes; the longest outlives two rekeys)"
 rm -f .coverage .coverage.*
-python -m pytest -n 3 --dist loadgroup --cov --cov-report= --durations=15 2>&1 | tee "$log/pytest"
+python -m pytest -n 3 --cov --cov-report= --durations=15 2>&1 | tee "$log/pytest"
 coverage json -q -o "$log/coverage.json"
 python scripts/coverage_gate.py "$log/coverage.json"
 echo "test: all of it is green"

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 class Pings:

@@ -9,7 +9,7 @@ import base64
 
 import pytest
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 HOSTS = ("hub-1", "hub-2", "hub-3", "spoke-1", "spoke-2", "spoke-3")
 

@@ -13,7 +13,7 @@ from support.topologies import OVERLAYS, V4, V6
 from support.traffic import PingStream
 from support.wireguard import OURS, THEIRS, TunnelEnd
 
-pytestmark = [pytest.mark.netns, pytest.mark.slow, pytest.mark.xdist_group("long-rekey")]
+pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
 DURATION_S = 265.0
 PING_EVERY_S = 0.05
