@@ -4,8 +4,8 @@
 """What all tests share.
 
 * In CI nothing is skipped: a missing tool or right is a failure there, whatever a test says about it.
-* Several workers (``-n``): a file stays on one worker, all tests of the lab on one, since they share a fleet; what takes
-  longest begins first.
+* Several workers (``-n``): a file stays on one worker, all tests of the lab on one, since they share a fleet; and what
+  takes longest begins first.
 """
 
 from __future__ import annotations
