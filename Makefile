@@ -61,7 +61,7 @@ lab-test: ## playbooks on a lab of the tests' own
 
 molecule: ## the Molecule scenario on a lab of its own
 	@scripts/setup.sh test
-	@cd extensions && molecule test -s default
+	@molecule test -s default
 
 lock: ## refresh requirements/constraints.txt from the newest versions that the ranges allow
 	@rm -rf .venv && python3 -m venv .venv

@@ -29,7 +29,7 @@ run "style, lint and types" scripts/lint.sh
 run "ansible-test sanity" scripts/ansible_test.sh sanity
 run "ansible-test units" scripts/ansible_test.sh units
 run "the collection builds" ansible-galaxy collection build --force --output-path "$log"
-run "Molecule scenario" env -C extensions molecule test -s default
+run "Molecule scenario" molecule test -s default
 
 echo "test: unit, scenario, interop and lab tests (about ten minutes; the longest outlives two rekeys)"
 rm -f .coverage .coverage.*
