@@ -76,3 +76,24 @@ def test_new_secret_key_and_port_at_once_are_proven_and_confirmed(fleet):
     assert all(after[host] != before[host] for host in HOSTS)
     assert pending_hosts(fleet) == []
     assert fleet.unreachable_paths() == []
+
+
+@pytest.mark.usefixtures("converged_afterwards")
+def test_hub_that_was_silent_before_does_not_take_back_the_change_of_the_others(fleet):
+    """Ansible still reaches the hub; its underlay is dead. Restarted agents have no session that looks alive."""
+    deaf = "add table inet deaf; add chain inet deaf input { type filter hook input priority 0; policy drop; }"
+    assert fleet.inside("hub-2", "nft", deaf).returncode == 0
+    try:
+        for host in HOSTS:
+            options = {"root": str(fleet.root(host)), "tunnel": f"{fleet.prefix}-{host}", "backend": "process"}
+            assert fleet.module(host, "tunnel_service", {**options, "state": "restarted"}).returncode == 0
+
+        run = fleet.play("site", *SHORT, "-e", "wirefleet_keepalive=20")
+    finally:
+        assert fleet.inside("hub-2", "nft", "delete table inet deaf").returncode == 0
+
+    assert {name for name, recap in run.recap.items() if recap.failed} >= {"spoke-1"}  # verify names the dead hub
+    assert "hub-2" in messages(run)
+    assert pending_hosts(fleet) == []
+    for host in ("spoke-1", "spoke-2", "spoke-3"):
+        assert {line.split("\t")[1] for line in fleet.wg(host, "persistent-keepalive").splitlines()} == {"20"}
