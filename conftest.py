@@ -4,6 +4,8 @@
 """What all tests share.
 
 * In CI nothing is skipped: a missing tool or right is a failure there, whatever a test says about it.
+* ``linux_only`` and ``windows_only`` deselect a test on the other platform: what it is about does not exist there. The
+  Windows half runs under Wine in the rehearsal.
 * Several workers (``-n``): a file stays on one worker, all tests of the lab on one, since they share a fleet; and what
   takes longest begins first.
 """
@@ -11,6 +13,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -21,7 +24,14 @@ LAB = "tests/lab/"
 LONGEST_FIRST = ("agent/tests/interop/test_interop_rekey.py", LAB, "agent/tests/interop/")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+FOREIGN = "linux_only" if sys.platform == "win32" else "windows_only"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    foreign = [item for item in items if item.get_closest_marker(FOREIGN)]
+    if foreign:
+        config.hook.pytest_deselected(items=foreign)
+        items[:] = [item for item in items if item not in foreign]
     items.sort(key=lambda item: next((i for i, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start)), 9))
 
 

@@ -13,6 +13,7 @@ step() { echo "lint: $*"; "$@"; }
 step ruff format --check --quiet .
 step ruff check --quiet .
 step mypy --strict -p wirefleet_agent
+step mypy --strict --platform win32 -p wirefleet_agent
 MYPYPATH=collections step mypy --strict --namespace-packages --explicit-package-bases \
   -p ansible_collections.wirefleet.wireguard.plugins.module_utils \
   -p ansible_collections.wirefleet.wireguard.plugins.plugin_utils

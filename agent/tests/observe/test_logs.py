@@ -139,6 +139,7 @@ def test_warnings_of_libraries_become_lines_of_ours(output):
     assert (line["event"], line["library"], line["message"]) == ("library_message", "pyroute2", "netlink said no")
 
 
+@pytest.mark.linux_only
 def test_a_rotated_file_is_followed(output, tmp_path):
     path = tmp_path / "wf0.log"
     logs = Logs()
@@ -154,6 +155,7 @@ def test_a_rotated_file_is_followed(output, tmp_path):
     assert oct(path.stat().st_mode & 0o777) == "0o600"
 
 
+@pytest.mark.linux_only
 def test_a_log_file_is_never_a_symbolic_link(tmp_path):
     os.symlink(tmp_path / "elsewhere", tmp_path / "wf0.log")
 

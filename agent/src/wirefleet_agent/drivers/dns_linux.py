@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
+
+assert sys.platform != "win32"  # nothing below means anything there
 
 from ..errors import DriverError
 

@@ -14,7 +14,10 @@ Source: Documentation/networking/ip-sysctl.rst of the kernel.
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
+
+assert sys.platform != "win32"  # nothing below means anything there
 
 from ..errors import DriverError
 from .os_errors import driver_error

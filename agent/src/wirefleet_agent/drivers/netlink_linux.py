@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+assert sys.platform != "win32"  # nothing below means anything there
+
 from .os_errors import driver_error
 
 RTMGRP_LINK = 0x1

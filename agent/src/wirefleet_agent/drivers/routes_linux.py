@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]  # it ships no types
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
+
+assert sys.platform != "win32"  # nothing below means anything there
 
 from ..errors import DriverError, InternalError
 from .dns_linux import set_dns

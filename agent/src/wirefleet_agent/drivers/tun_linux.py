@@ -13,7 +13,10 @@ import fcntl
 import os
 import socket
 import struct
+import sys
 from collections.abc import Sequence
+
+assert sys.platform != "win32"  # nothing below means anything there
 
 from ..errors import DriverError
 from ..wire.batch import Batch

@@ -14,7 +14,10 @@ import ipaddress
 import select
 import socket
 import struct
+import sys
 from typing import NamedTuple
+
+assert sys.platform != "win32"  # nothing below means anything there
 
 from ..errors import DriverError
 from ..wire.batch import Batch

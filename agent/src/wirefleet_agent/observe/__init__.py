@@ -3,7 +3,8 @@
 """What an operator can see of a running agent: JSON logs, counters; and that secrets are never among it."""
 
 from ._counters import Counters, drop_counts
-from ._logs import LogFile, Logger, Logs, get_logger, parse_log_level
+from ._log_file import LogFile
+from ._logs import Logger, Logs, get_logger, parse_log_level
 from ._redaction import REDACTED, is_secret_name, redact, redact_event
 
 __all__ = [

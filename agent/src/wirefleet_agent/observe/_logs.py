@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TextIO, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from ._log_file import LogFile
 from ._redaction import redact_event
 
 Logger = FilteringBoundLogger
@@ -35,37 +35,6 @@ def parse_log_level(text: str) -> int:
         return _LEVELS[text.strip().lower()]
     except KeyError:
         raise ValueError(f"a log level is one of {', '.join(_LEVELS)}, not {text!r}") from None
-
-
-class LogFile:
-    """An append-only log file (0600) that follows rotation: ``reopen`` starts the new file under the same name.
-
-    Nothing is buffered: a line that a full disk refuses is lost alone, and the next one may fit again.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = self._open()
-
-    def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-    def reopen(self) -> None:
-        """Called on SIGHUP after somebody has renamed the file. The old one stays in use if the new one fails."""
-        fresh = self._open()
-        self._descriptor, stale = fresh, self._descriptor
-        os.close(stale)
-
-    def write(self, text: str) -> int:
-        return os.write(self._descriptor, text.encode("utf-8", "backslashreplace"))
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """A line that still comes is lost; it must not reach whatever has the descriptor's number by then."""
-        stale, self._descriptor = self._descriptor, -1
-        os.close(stale)
 
 
 class _Output:
