@@ -1,0 +1,107 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wine prefixes: the machine's disk. A template is made once; a host's prefix is a copy of it, one second and 13 MB."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from .cache import COMMAND_TIMEOUT_S, RehearsalError, file_sums, product, run
+from .winelib import build_dlls
+
+WINE = Path("/usr/lib/wine/wine64")
+WINESERVER = Path("/usr/lib/wine/wineserver64")
+_WINE_DLLS = Path("/usr/lib/x86_64-linux-gnu/wine/x86_64-windows")
+# No Mono, no Gecko; wintun.dll, wherever it is loaded from, is the stand-in in WINEDLLPATH.
+_OVERRIDES = "mscoree,mshtml=;wintun=b"
+
+_ENVIRONMENT = """\
+export WINEPREFIX='{prefix}' WINEARCH=win64 WINEDEBUG=${{WINEDEBUG:--all}} LC_ALL=C.UTF-8
+export WINEDLLOVERRIDES='{overrides}' WINEDLLPATH='{dlls}'
+unset DISPLAY WAYLAND_DISPLAY
+"""
+# A wineserver that a command starts would keep that command's pipes open, so it is started first, by itself.
+_BOOT = """\
+#!/bin/bash
+# Power on: a wineserver that stays, then the services that start by themselves.
+. '{prefix}/wenv'
+taskset -c {cpu} '{wineserver}' -p </dev/null >/dev/null 2>&1
+exec taskset -c {cpu} '{wine}' wineboot.exe </dev/null >/dev/null 2>&1
+"""
+# python311.dll ends at once when its standard output is a regular file, so both streams go through pipes.
+_EXEC = """\
+#!/bin/bash
+# Run one Windows command line; its streams stay apart and its exit code is returned.
+. '{prefix}/wenv'
+set -o pipefail
+exec 4>&1
+{{ taskset -c {cpu} '{wine}' "$@" 2>&3 3>&- 4>&- | cat >&4; }} 3>&1 | cat >&2
+"""
+_SHUTDOWN = """\
+#!/bin/bash
+# Power off; with -f at once. Wine's registry is written, but no service is told.
+. '{prefix}/wenv'
+[ "${{1:-}}" = -f ] || timeout 20 taskset -c {cpu} '{wine}' wineboot.exe -e -f </dev/null >/dev/null 2>&1
+'{wineserver}' -k </dev/null >/dev/null 2>&1
+'{wineserver}' -w </dev/null >/dev/null 2>&1
+"""
+_SCRIPTS = {"wenv": _ENVIRONMENT, "wboot": _BOOT, "wexec": _EXEC, "wshutdown": _SHUTDOWN}
+
+
+def template() -> Path:
+    """A prefix that says Windows 10 and has been booted once."""
+    if not WINE.exists():
+        raise RehearsalError(f"{WINE} is not there", "run scripts/setup.sh rehearsal")
+    version = run([WINE, "--version"]).strip()
+    return product("prefix", [version, *file_sums([Path(__file__)])], _make_template)
+
+
+def _make_template(target: Path) -> None:
+    environment = {**os.environ, "WINEPREFIX": str(target), "WINEARCH": "win64", "WINEDEBUG": "-all"}
+    environment |= {"WINEDLLOVERRIDES": _OVERRIDES, "LC_ALL": "C.UTF-8", "DISPLAY": ""}
+    for words in ([WINE, "wineboot.exe", "-i"], [WINE, "winecfg.exe", "-v", "win10"], [WINESERVER, "-w"]):
+        subprocess.run(
+            list(map(str, words)),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_TIMEOUT_S,
+            check=True,
+        )
+    _link_shared_dlls(target)
+
+
+def _link_shared_dlls(prefix: Path) -> None:
+    """700 MB of DLLs that are the same in every prefix become links to Wine's own."""
+    shared = {path.name.lower(): path for path in _WINE_DLLS.iterdir()}
+    for path in (prefix / "drive_c").rglob("*"):
+        original = shared.get(path.name.lower())
+        if original and path.is_file() and not path.is_symlink() and filecmp.cmp(path, original, shallow=False):
+            path.unlink()
+            path.symlink_to(original)
+
+
+def make_prefix(prefix: Path, cpu: int) -> None:
+    """A new disk with the commands wboot, wexec and wshutdown in it.
+
+    cpu: the processor of all its Windows processes. Every call of Windows is a round trip to the wineserver, which costs
+    10 us on one processor and 130 us between two.
+    """
+    if not (prefix / "system.reg").exists():
+        shutil.rmtree(prefix, ignore_errors=True)
+        prefix.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(template(), prefix, symlinks=True)
+        (prefix / "wineserver").unlink(missing_ok=True)
+    values = {
+        "prefix": prefix, "cpu": cpu, "wine": WINE, "wineserver": WINESERVER, "overrides": _OVERRIDES,
+        "dlls": build_dlls(),
+    }  # fmt: skip
+    for name, text in _SCRIPTS.items():
+        (prefix / name).write_text(text.format_map(values))
+        (prefix / name).chmod(0o755)

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Windows host of another kind: with Python, pytest and the agent's packages, for the agent's own tests."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from .cache import file_sums, product
+from .host import WineHost
+from .wheels import CONSTRAINTS, TOOLCHAIN, install_toolchain
+from .windows_python import runtime, unpack
+
+PYTHON = "C:\\Toolchain\\python.exe"
+
+
+def _python_home() -> Path:
+    """The runtime with the packages, built once."""
+    _archive, digest = runtime()
+    made_from = [digest, *TOOLCHAIN, *file_sums([CONSTRAINTS, Path(__file__)])]
+    return product("toolchain", made_from, _build)
+
+
+def _build(target: Path) -> None:
+    unpack(target)
+    packages = target / "Lib" / "site-packages"
+    install_toolchain(packages)
+    # As pywin32's own installer does: its DLLs where every process finds them, its modules on the path.
+    for dll in (packages / "pywin32_system32").glob("*.dll"):
+        shutil.copy2(dll, target)
+    (target / "python311._pth").write_text(
+        "python311.zip\n.\nLib\\site-packages\nLib\\site-packages\\win32\nLib\\site-packages\\win32\\lib\n\nimport site\n"
+    )
+
+
+def install(host: WineHost) -> None:
+    """Put the toolchain on the host's disk."""
+    target = host.drive_c / "Toolchain"
+    if not target.exists():
+        shutil.copytree(_python_home(), target)
