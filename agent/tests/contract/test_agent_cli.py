@@ -42,6 +42,8 @@ def is_of_kind(value: object, kind: str) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if kind == "seconds":
         return isinstance(value, int | float) and value >= 0
+    if kind == "names":
+        return isinstance(value, list) and all(isinstance(each, str) and each for each in value)
     return isinstance(value, str) and re.fullmatch(_PATTERNS[kind], value) is not None
 
 

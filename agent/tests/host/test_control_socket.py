@@ -17,10 +17,11 @@ from wirefleet_agent.errors import (
     UnreachableError,
     UsageError,
 )
-from wirefleet_agent.host import control_client, control_server
-from wirefleet_agent.host.control_client import ControlClient, short_address
+from wirefleet_agent.host import control_posix
+from wirefleet_agent.host.control_client import ControlClient
 from wirefleet_agent.host.control_protocol import decode_reply, encode, error_message
 from wirefleet_agent.host.control_server import ControlServer
+from wirefleet_agent.host.control_posix import UnixListener, UnixTransport, short_address
 from wirefleet_agent.observe import get_logger
 
 
@@ -33,7 +34,7 @@ def path(tmp_path):
 def server(path):
     """A served socket: its loop turns in a thread until the test is over."""
     loop = Loop(time.monotonic)
-    server = ControlServer(loop, path, get_logger("test"))
+    server = ControlServer(UnixListener(loop, path, get_logger("test")), get_logger("test"))
     server.handlers["echo"] = lambda request: {"got": dict(request)}
     path.parent.parent.mkdir(parents=True)
     server.start()
@@ -49,7 +50,7 @@ def server(path):
 def test_a_path_longer_than_a_socket_address_works(server, path):
     assert len(str(path)) > 108
 
-    assert ControlClient(path).call("echo", {"a": 1}) == {"got": {"a": 1}}
+    assert ControlClient(UnixTransport(path)).call("echo", {"a": 1}) == {"got": {"a": 1}}
 
 
 def test_the_socket_is_private(server, path):
@@ -60,13 +61,15 @@ def test_the_socket_is_private(server, path):
 def test_large_requests_and_replies_pass(server, path):
     text = "x" * 3_000_000
 
-    assert ControlClient(path).call("echo", {"text": text})["got"] == {"text": text}
+    assert ControlClient(UnixTransport(path)).call("echo", {"text": text})["got"] == {"text": text}
 
 
 def test_many_callers_are_served(server, path):
     replies: list[object] = []
     threads = [
-        threading.Thread(target=lambda n=n: replies.append(ControlClient(path).call("echo", {"n": n})["got"]["n"]))
+        threading.Thread(
+            target=lambda n=n: replies.append(ControlClient(UnixTransport(path)).call("echo", {"n": n})["got"]["n"])
+        )
         for n in range(12)
     ]
     for thread in threads:
@@ -78,13 +81,13 @@ def test_many_callers_are_served(server, path):
 
 
 def test_callers_beyond_the_limit_wait_until_others_have_gone(server, path, monkeypatch):
-    monkeypatch.setattr(control_server, "_MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(control_posix, "_MAX_CONNECTIONS", 2)
     idle = [socket.socket(socket.AF_UNIX) for _ in range(2)]
     for one in idle:
         with short_address(path) as address:
             one.connect(address)
     replies: list[object] = []
-    caller = threading.Thread(target=lambda: replies.append(ControlClient(path).call("echo", {})))
+    caller = threading.Thread(target=lambda: replies.append(ControlClient(UnixTransport(path)).call("echo", {})))
     caller.start()
     caller.join(0.2)
     has_waited = caller.is_alive()
@@ -106,13 +109,13 @@ def test_a_full_queue_is_waited_for_and_then_reported(path):
             first.connect(address)
 
         with pytest.raises(UnreachableError, match=r"took no call within 0\.1 s"):
-            ControlClient(path, timeout_s=0.1).call("echo", {})
+            ControlClient(UnixTransport(path), timeout_s=0.1).call("echo", {})
 
 
 def test_nobody_listening_is_not_an_error_for_those_who_only_try(path):
-    assert ControlClient(path).try_call("echo") is None
+    assert ControlClient(UnixTransport(path)).try_call("echo") is None
     with pytest.raises(UnreachableError, match="not running"):
-        ControlClient(path).call("echo")
+        ControlClient(UnixTransport(path)).call("echo")
 
 
 def test_a_stale_socket_file_means_nobody(server, path):
@@ -123,7 +126,7 @@ def test_a_stale_socket_file_means_nobody(server, path):
         with short_address(path) as address:
             stale.bind(address)
 
-    assert ControlClient(path).try_call("echo") is None
+    assert ControlClient(UnixTransport(path)).try_call("echo") is None
 
 
 @pytest.mark.parametrize(
@@ -153,16 +156,16 @@ def test_a_broken_reply_is_an_unreachable_daemon(line):
 
 
 def test_other_users_are_turned_away(server, path, monkeypatch):
-    monkeypatch.setattr(control_server, "peer_of", lambda connection: (1, os.geteuid() + 1))
+    monkeypatch.setattr(control_posix, "peer_of", lambda connection: (1, os.geteuid() + 1))
 
     with pytest.raises(UnreachableError):
-        ControlClient(path).call("echo")
+        ControlClient(UnixTransport(path)).call("echo")
 
 
 def test_a_caller_that_never_ends_its_request_is_cut_off(path, monkeypatch):
     now = [0.0]
     loop = Loop(lambda: now[0])
-    server = ControlServer(loop, path, get_logger("test"))
+    server = ControlServer(UnixListener(loop, path, get_logger("test")), get_logger("test"))
     path.parent.parent.mkdir(parents=True)
     server.start()
     with socket.socket(socket.AF_UNIX) as caller:
@@ -182,10 +185,10 @@ def test_a_caller_that_never_ends_its_request_is_cut_off(path, monkeypatch):
 
 
 def test_a_request_beyond_the_limit_is_cut_off(server, path, monkeypatch):
-    monkeypatch.setattr(control_server, "MAX_MESSAGE_BYTES", 1000)
+    monkeypatch.setattr(control_posix, "MAX_MESSAGE_BYTES", 1000)
 
     with pytest.raises(UnreachableError):
-        ControlClient(path).call("echo", {"text": "x" * 500_000})
+        ControlClient(UnixTransport(path)).call("echo", {"text": "x" * 500_000})
 
 
 def test_a_daemon_that_hangs_is_reported_after_the_time_out(path):
@@ -196,17 +199,17 @@ def test_a_daemon_that_hangs_is_reported_after_the_time_out(path):
         deaf.listen()
 
         with pytest.raises(UnreachableError, match="did not answer within"):
-            ControlClient(path, timeout_s=0.05).call("echo")
+            ControlClient(UnixTransport(path), timeout_s=0.05).call("echo")
 
 
 def test_a_socket_that_may_not_be_used_is_reported(server, path, monkeypatch):
     def forbid(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(control_client, "short_address", forbid)
+    monkeypatch.setattr(control_posix, "short_address", forbid)
 
     with pytest.raises(UnreachableError, match="Permission denied"):
-        ControlClient(path).try_call("echo")
+        ControlClient(UnixTransport(path)).try_call("echo")
 
 
 def test_a_directory_that_is_a_file_is_a_driver_error(tmp_path):
@@ -214,5 +217,5 @@ def test_a_directory_that_is_a_file_is_a_driver_error(tmp_path):
     loop = Loop(time.monotonic)
 
     with pytest.raises((DriverError, RefusedError)):
-        ControlServer(loop, tmp_path / "run" / "wf0.sock", get_logger("test")).start()
+        ControlServer(UnixListener(loop, tmp_path / "run" / "wf0.sock", get_logger("test")), get_logger("test")).start()
     loop.close()

@@ -16,7 +16,7 @@ import pytest
 import structlog
 from support.memory_host import MemoryHost
 from wirefleet_agent.errors import DriverError, RefusedError, UnreachableError
-from wirefleet_agent.host.control_client import ControlClient
+from wirefleet_agent.host.control_client import control_of
 from wirefleet_agent.host.daemon import Daemon
 from wirefleet_agent.host.file_lock import FileLock
 from wirefleet_agent.host.notify import ServiceNotifier
@@ -118,7 +118,7 @@ def test_the_log_is_reopened_on_sighup(daemon, paths):
     os.kill(pid, signal.SIGHUP)
     limit = time.monotonic() + 5
     while not paths.log.exists() and time.monotonic() < limit:
-        ControlClient(paths.socket).call("ping")
+        control_of(paths).call("ping")
 
     assert paths.log.exists()
 

@@ -21,7 +21,8 @@ from wirefleet_agent.host.deadline import BootClock
 from wirefleet_agent.host.live_tunnel import InterfaceSpec, LiveTunnel
 from wirefleet_agent.host.paths import Paths, TunnelPaths
 from wirefleet_agent.host.service import TunnelService
-from wirefleet_agent.host.wiring import HostScope, MonotonicClock, UapiDirectory, build_container
+from wirefleet_agent.host.wiring import HostScope, MonotonicClock, build_container
+from wirefleet_agent.host.wiring_linux import UapiDirectory
 from wirefleet_agent.observe import Logs
 
 

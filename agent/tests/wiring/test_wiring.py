@@ -10,21 +10,22 @@ from dishka import Provider, provide
 from support.memory_host import MemoryHost
 from wirefleet_agent.engine import Tunnel
 from wirefleet_agent.errors import InternalError
-from wirefleet_agent.host import wiring
+from wirefleet_agent.host import wiring, wiring_linux
 from wirefleet_agent.host.graph import render_mermaid, render_text
 from wirefleet_agent.host.live_tunnel import InterfaceSpec
 from wirefleet_agent.host.service_linux import LinuxService
 from wirefleet_agent.host.wiring import (
-    PROVIDERS,
+    COMMON_PROVIDERS,
     HostScope,
-    LinuxProvider,
     TunnelParts,
-    TunnelProvider,
     build_container,
     is_provided,
     open_service,
 )
+from wirefleet_agent.host.wiring_linux import LINUX, LinuxProvider
 from wirefleet_agent.observe import Logs
+
+PROVIDERS = (*COMMON_PROVIDERS, *LINUX.providers)
 
 
 def all_sources() -> list[tuple[type[Provider], str]]:
@@ -129,8 +130,8 @@ def test_each_interface_has_a_scope_of_its_own(tmp_path):
     host.crash()
 
 
-def test_only_the_wiring_names_the_platform_drivers():
+def test_only_the_wiring_of_a_platform_names_its_drivers():
     source = inspect.getsource(wiring)
 
-    assert "LinuxTun" in source
-    assert "Linux" not in inspect.getsource(TunnelProvider)
+    assert "LinuxTun" in inspect.getsource(wiring_linux)
+    assert not re.search(r"(Linux|Windows)(Tun|Udp|Routes|Service)", source)

@@ -92,6 +92,14 @@ class Tunnel:
         self.device.clear_sticky_sources()
         self.flush()
 
+    def rebind(self) -> None:
+        """Fresh sockets on the same port, and no memory of which local addresses served; while down nothing."""
+        if self._is_link_up:
+            self._unwatch_udp()
+            self.udp.close()
+            self._go_up()
+        self._clear_sources()
+
     @property
     def fwmark(self) -> int:
         return self._fwmark

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from ..errors import RefusedError
-from .control_client import ControlClient
+from .control_client import control_of
 from .control_protocol import Json
 from .file_lock import FileLock
 from .paths import TunnelPaths
@@ -24,7 +24,7 @@ def by_daemon_or_alone(
 
     Raises RefusedError if a daemon that is starting or stopping does not come to an end with it.
     """
-    client, lock = ControlClient(tunnel.socket), FileLock(tunnel.pid)
+    client, lock = control_of(tunnel), FileLock(tunnel.pid)
     limit = time.monotonic() + _BUSY_S
     while True:
         reply = client.try_call(verb, request)

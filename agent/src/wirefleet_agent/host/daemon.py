@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """``daemon start|stop``: the tunnel's service as a process of its own, where no service manager does it."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import contextlib
@@ -13,8 +14,10 @@ import sys
 import time
 from collections.abc import Callable
 
+assert sys.platform != "win32"  # nothing below means anything there
+
 from ..errors import DriverError, RefusedError, UnreachableError
-from .control_client import ControlClient
+from .control_client import control_of
 from .control_protocol import Json
 from .file_lock import FileLock
 from .paths import TunnelPaths
@@ -31,7 +34,7 @@ class Daemon:
     def __init__(self, paths: TunnelPaths) -> None:
         self._paths = paths
         self._lock = FileLock(paths.pid)
-        self._client = ControlClient(paths.socket, timeout_s=10.0)
+        self._client = control_of(paths, timeout_s=10.0)
 
     def start(self, *, wait_s: float | None, check: bool = False) -> Json:
         """Runs afterwards and answers. wait_s: also wait so long until the stored configuration is applied.

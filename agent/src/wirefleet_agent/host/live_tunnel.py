@@ -92,6 +92,14 @@ class LiveTunnel:
             tunnel.device.start_handshake(peer, self._loop.now())
         tunnel.flush()
 
+    def start_over(self) -> None:
+        """New sockets and handshakes now: after a sleep nothing that was known of the underlay counts any more."""
+        if self._open is None:
+            return
+        tunnel = self._open.tunnel
+        tunnel.rebind()
+        self.call(key for key, peer in tunnel.device.peers.items() if peer.endpoint is not None)
+
     def close(self) -> None:
         """Routes, addresses and rules first, then the interface. Idempotent; an error is logged, the rest goes on."""
         opened, config = self._open, self.config

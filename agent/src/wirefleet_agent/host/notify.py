@@ -7,7 +7,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Mapping
+
+assert sys.platform != "win32"  # systemd is where Linux is
 
 
 class ServiceNotifier:

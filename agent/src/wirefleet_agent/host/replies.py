@@ -25,6 +25,8 @@ NOT_RUNNING: Mapping[str, object] = {
     "drops": {},
     "error": None,
     "counters": {},
+    "process": None,
+    "restart": None,
 }
 
 

@@ -23,10 +23,12 @@ from .control_server import ControlServer
 from .keystore import KeyStore
 from .live_tunnel import LiveTunnel
 from .paths import TunnelPaths
+from .process_facts import ProcessFacts
 from .releases import ReleaseStore
 from .replies import NOT_RUNNING, configured_reply, key_reply
 from .reports import tunnel_health, tunnel_status, unhealthy_peers
 from .requests import ConfigRequest, ConfirmRequest, HealthRequest
+from .restart_record import RestartRecord
 
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 60.0
@@ -34,7 +36,7 @@ _FILES_RETRY_S = 5.0
 
 
 class TunnelService:
-    """One tunnel's daemon, without the process around it (``service_linux``)."""
+    """One tunnel's daemon, without the process around it (``service_linux``, ``service_windows``)."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class TunnelService:
         loop: Loop,
         counters: Counters,
         logger: Logger,
+        process: ProcessFacts,
     ) -> None:
         self._paths = paths
         self._configuration = configuration
@@ -57,6 +60,7 @@ class TunnelService:
         self._loop = loop
         self._counters = counters
         self._logger = logger
+        self._process = process
         self._retry: Handle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._confirm_timer: Handle | None = None
@@ -118,7 +122,14 @@ class TunnelService:
             "pending": pending is not None,
             "error": None if self._last_error is None else self._last_error.as_dict(),
             "counters": self._counters.snapshot(),
+            "process": self._process.report().as_dict(),
+            "restart": RestartRecord(self._paths).read(),
         }
+
+    def underlay_changed(self) -> None:
+        """The host woke up, or its network is another one: from the loop's thread."""
+        self._counters.add("underlay_changed")
+        self._live.start_over()
 
     def _public_key(self) -> str | None:
         """Of the key that the tunnel will have."""

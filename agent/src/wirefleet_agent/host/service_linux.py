@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+
+assert sys.platform != "win32"  # nothing below means anything there
 
 from ..engine import Loop, Supervisor
 from ..errors import InternalError

@@ -6,6 +6,7 @@ Makes the interface and its UAPI socket, then goes to the background; the parent
 Everything else is wg(8)'s business. It ends when the interface or the socket is removed, or on SIGTERM and SIGINT.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import os
@@ -17,13 +18,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+assert sys.platform != "win32"  # nothing below means anything there
+
 from ..control import Applier
 from ..core import Device, stamp_of
 from ..drivers.forwarding_linux import Redirects
 from ..drivers.netlink_linux import LinuxUnderlayMonitor
 from ..drivers.tun_linux import LinuxTun
 from ..drivers.udp_linux import LinuxUdp
-from ..engine import Loop, Supervisor, Tunnel, UapiServer
+from ..engine import Loop, Supervisor, Tunnel
+from ..engine.uapi_server import UapiServer
 from ..errors import InternalError, UsageError, WireFleetError
 from ..observe import Logs
 

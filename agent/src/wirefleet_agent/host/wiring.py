@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NewType
 
 from dishka import (
     DEFAULT_COMPONENT,
-    BaseScope,
     Container,
     DependencyKey,
     Provider,
     from_context,
     make_container,
-    new_scope,
     provide,
 )
 from dishka.exception_base import DishkaError
@@ -37,12 +34,7 @@ from ..config import LogLevel
 from ..control import Applier
 from ..core import Device, Entropy, Tai64nClock, stamp_of
 from ..drivers.interfaces import RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
-from ..drivers.netlink_linux import LinuxUnderlayMonitor
-from ..drivers.routes_linux import LinuxRoutes
-from ..drivers.tun_linux import LinuxTun
-from ..drivers.udp_linux import LinuxUdp
-from ..engine import Loop, Resolver, Supervisor, Tunnel, UapiServer
-from ..engine.uapi_server import DEFAULT_DIRECTORY
+from ..engine import Loop, Resolver, Supervisor, Tunnel
 from ..errors import InternalError
 from ..observe import Counters, Logger, Logs, get_logger
 from .configuration import Configuration
@@ -50,15 +42,13 @@ from .control_server import ControlServer
 from .deadline import BootClock
 from .keystore import KeyStore
 from .live_tunnel import InterfaceSpec, LiveTunnel, OpenTunnel, TunnelOpener
-from .notify import ServiceNotifier
 from .paths import Paths, TunnelPaths
+from .platform_wiring import HostProcess, HostScope, Platform, UapiEndpoint
 from .releases import ReleaseStore
 from .service import TunnelService
-from .service_linux import LinuxService
 from .store import ConfigStore
 
 MonotonicClock = Callable[[], float]
-UapiDirectory = NewType("UapiDirectory", Path)
 LogLevelSetter = Callable[[LogLevel], None]
 
 
@@ -71,20 +61,13 @@ NAMED_CALLABLES: Mapping[str, object] = {
 }
 
 
-class HostScope(BaseScope):
-    """How long things live."""
-
-    DAEMON = new_scope("DAEMON")
-    TUNNEL = new_scope("TUNNEL")
-
-
 @dataclass(frozen=True)
 class TunnelParts:
     """What the daemon asks the inner scope for: this, and all that it needs, exists or the graph is invalid."""
 
     tunnel: Tunnel
     applier: Applier
-    uapi: UapiServer
+    uapi: UapiEndpoint
 
 
 class ProcessProvider(Provider):
@@ -136,11 +119,7 @@ class DaemonProvider(Provider):
     configuration = provide(Configuration)
     live_tunnel = provide(LiveTunnel)
     service = provide(TunnelService)
-    process = provide(LinuxService)
-
-    @provide
-    def notifier(self) -> ServiceNotifier:
-        return ServiceNotifier()
+    control_server = provide(ControlServer)
 
     @provide
     def loop(self, clock: MonotonicClock) -> Iterator[Loop]:
@@ -157,10 +136,6 @@ class DaemonProvider(Provider):
         resolver = Resolver(loop)
         yield resolver
         resolver.close()
-
-    @provide
-    def control_server(self, loop: Loop, paths: TunnelPaths, logger: Logger) -> ControlServer:
-        return ControlServer(loop, paths.socket, logger)
 
     @provide
     def tunnel_opener(self, container: Container) -> TunnelOpener:
@@ -205,71 +180,42 @@ class TunnelProvider(Provider):
     def applier(self, device: Device, tunnel: Tunnel, routes: RoutesDriver, set_log_level: LogLevelSetter) -> Applier:
         return Applier(device, tunnel, routes, set_log_level=set_log_level)
 
-    @provide
-    def uapi_server(
-        self, loop: Loop, tunnel: Tunnel, applier: Applier, directory: UapiDirectory
-    ) -> Iterator[UapiServer]:
-        server = UapiServer(loop, tunnel, applier, directory=directory)
-        server.on_removed = server.start_again
-        yield server
-        server.stop()
+
+COMMON_PROVIDERS: tuple[type[Provider], ...] = (ProcessProvider, DaemonProvider, TunnelProvider)
 
 
-class LinuxProvider(Provider):
-    """The drivers of Linux. Each is closed even if the tunnel that would own it could not be made."""
+def this_platform() -> Platform:
+    """Where we run."""
+    if sys.platform == "win32":
+        from .wiring_windows import WINDOWS
 
-    scope = HostScope.TUNNEL
+        return WINDOWS
+    else:  # noqa: RET505  # mypy takes platforms apart by if and else
+        from .wiring_linux import LINUX
 
-    @provide(scope=HostScope.DAEMON)
-    def uapi_directory(self) -> UapiDirectory:
-        return UapiDirectory(DEFAULT_DIRECTORY)
-
-    @provide
-    def tun(self, spec: InterfaceSpec) -> Iterator[TunDriver]:
-        tun = LinuxTun(spec.name, mtu_bytes=spec.mtu_bytes)
-        yield tun
-        tun.close()
-
-    @provide
-    def udp(self) -> Iterator[UdpDriver]:
-        udp = LinuxUdp()
-        yield udp
-        udp.close()
-
-    @provide
-    def routes(self, tun: TunDriver) -> Iterator[RoutesDriver]:
-        routes = LinuxRoutes(tun.name)
-        yield routes
-        routes.close()
-
-    @provide
-    def monitor(self) -> Iterator[UnderlayMonitor]:
-        monitor = LinuxUnderlayMonitor()
-        yield monitor
-        monitor.close()
-
-
-ROOTS: tuple[type, ...] = (LinuxService, TunnelParts)
-PROVIDERS: tuple[type[Provider], ...] = (ProcessProvider, DaemonProvider, TunnelProvider, LinuxProvider)
+        return LINUX
 
 
 def build_container(
     *replacements: BaseProvider,
     context: Mapping[object, object] | None = None,
-    providers: Sequence[type[Provider]] = PROVIDERS,
+    platform: Platform | None = None,
+    providers: Sequence[type[Provider]] | None = None,
 ) -> Container:
-    """The validated container. replacements: providers that win over ours.
+    """The validated container. replacements: providers that win over ours. platform: this one unless given.
 
-    Raises InternalError that names what is missing, before anything was made.
+    providers: instead of the common ones and the platform's. Raises InternalError that names what is missing, before
+    anything was made.
     """
-    made = [provider() for provider in providers]
+    chosen = platform or this_platform()
+    made = [provider() for provider in providers or (*COMMON_PROVIDERS, *chosen.providers)]
     try:
         container = make_container(
             *made, *replacements, scopes=HostScope, context=dict(context or {}), lock_factory=None
         )
     except DishkaError as error:
         raise InternalError(f"the service cannot be put together: {error}") from error
-    for root in ROOTS:
+    for root in (chosen.process, TunnelParts):
         if not is_provided(container, root):
             raise InternalError(f"the service cannot be put together: nothing provides {root.__name__}")
     return container
@@ -286,10 +232,11 @@ def is_provided(container: Container, wanted: type) -> bool:
 
 
 @contextlib.contextmanager
-def open_service(paths: TunnelPaths, logs: Logs) -> Iterator[LinuxService]:
+def open_service(paths: TunnelPaths, logs: Logs) -> Iterator[HostProcess]:
     """The service of one tunnel, ready to ``run``; everything that it made is closed at the end."""
-    container = build_container(context={TunnelPaths: paths, Logs: logs})
+    platform = this_platform()
+    container = build_container(context={TunnelPaths: paths, Logs: logs}, platform=platform)
     try:
-        yield container.get(LinuxService)
+        yield container.get(platform.process)
     finally:
         container.close()

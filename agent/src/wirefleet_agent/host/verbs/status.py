@@ -8,7 +8,7 @@ import time
 
 from ...errors import RefusedError, UnreachableError, WireFleetError
 from ..call import Answer, Call, VerbTable, seconds
-from ..control_client import ControlClient
+from ..control_client import ControlClient, control_of
 from ..control_protocol import Json
 from ..paths import TunnelPaths
 from ..requests import HealthRequest
@@ -33,7 +33,7 @@ def register(verbs: VerbTable) -> None:
 
 def _status(call: Call) -> Answer:
     tunnel = call.tunnel()
-    reply = ControlClient(tunnel.socket).try_call("status") or _status_on_disk(tunnel)
+    reply = control_of(tunnel).try_call("status") or _status_on_disk(tunnel)
     return Answer(reply, _status_text(reply))
 
 
@@ -41,6 +41,7 @@ def _status_on_disk(tunnel: TunnelPaths) -> Json:
     from ..deadline import BootClock
     from ..keystore import KeyStore
     from ..replies import NOT_RUNNING, configured_reply
+    from ..restart_record import RestartRecord
     from ..store import ConfigStore
 
     store = ConfigStore(tunnel, BootClock.of_system())
@@ -54,6 +55,7 @@ def _status_on_disk(tunnel: TunnelPaths) -> Json:
         "public_key": public_key,
         **configured_reply(store.current().digest),
         "pending": store.pending() is not None,
+        "restart": RestartRecord(tunnel).read(),
     }
 
 
@@ -71,7 +73,7 @@ def _health(call: Call) -> Answer:
     HealthRequest.from_json(request)
     began = time.monotonic()
     limit = began + (arguments.timeout if arguments.wait else 0.0)
-    client = ControlClient(tunnel.socket, timeout_s=max(1.0, arguments.timeout))
+    client = control_of(tunnel, timeout_s=max(1.0, arguments.timeout))
     while True:
         reply, error = _ask_health(client, request)
         if error is None or time.monotonic() >= limit:
@@ -114,12 +116,13 @@ def _health_text(reply: Json) -> str:
 
 def _status_text(reply: Json) -> str:
     if not reply["running"]:
-        return f"{reply['tunnel']}: {_why_not_running(reply)}"
+        return "\n".join([f"{reply['tunnel']}: {_why_not_running(reply)}", *_restart_lines(reply)])
     interface, peers, error = reply["interface"], reply["peers"], reply["error"]
     assert isinstance(peers, list)
     lines = [f"{reply['tunnel']}: running, process {reply['pid']}, release {reply['release'] or 'not installed'}"]
     if isinstance(error, dict):
         lines.append(f"  problem: {error['path'] or ''} {error['message']} {error['hint'] or ''}".rstrip())
+    lines += _restart_lines(reply) + _process_lines(reply)
     if isinstance(interface, dict):
         lines.append(f"  public key {reply['public_key']}, port {reply['listen_port']}")
         state = "up" if interface["is_up"] else "down"
@@ -136,3 +139,18 @@ def _status_text(reply: Json) -> str:
     if isinstance(drops, dict) and drops:
         lines.append("  dropped: " + ", ".join(f"{reason} {count}" for reason, count in drops.items()))
     return "\n".join(lines)
+
+
+def _restart_lines(reply: Json) -> list[str]:
+    restart = reply["restart"]
+    if not isinstance(restart, dict) or restart["state"] == "done":
+        return []
+    error = restart["error"]
+    return [f"  last restart: {restart['state']}" + (f": {error['message']}" if isinstance(error, dict) else "")]
+
+
+def _process_lines(reply: Json) -> list[str]:
+    process = reply["process"]
+    if not isinstance(process, dict) or not process["surplus_privileges"]:
+        return []
+    return [f"  privileges that should be gone: {', '.join(process['surplus_privileges'])}"]

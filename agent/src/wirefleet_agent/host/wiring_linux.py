@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""What the service is made of on Linux only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NewType
+
+from dishka import Provider, provide
+
+assert sys.platform != "win32"  # nothing below means anything there
+
+from ..control import Applier
+from ..drivers.interfaces import RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
+from ..drivers.netlink_linux import LinuxUnderlayMonitor
+from ..drivers.routes_linux import LinuxRoutes
+from ..drivers.tun_linux import LinuxTun
+from ..drivers.udp_linux import LinuxUdp
+from ..engine import Loop, Tunnel
+from ..engine.uapi_server import DEFAULT_DIRECTORY, UapiServer
+from ..observe import Logger
+from .control_posix import UnixListener
+from .control_server import ControlListener
+from .live_tunnel import InterfaceSpec
+from .notify import ServiceNotifier
+from .paths import TunnelPaths
+from .platform_wiring import HostScope, Platform, UapiEndpoint
+from .process_facts import ProcessFacts
+from .process_linux import LinuxProcess
+from .service_linux import LinuxService
+
+UapiDirectory = NewType("UapiDirectory", Path)
+
+
+class LinuxProcessProvider(Provider):
+    """The process and its ways in."""
+
+    scope = HostScope.DAEMON
+
+    process = provide(LinuxService)
+    facts = provide(LinuxProcess, provides=ProcessFacts)
+
+    @provide
+    def notifier(self) -> ServiceNotifier:
+        return ServiceNotifier()
+
+    @provide
+    def control_listener(self, loop: Loop, paths: TunnelPaths, logger: Logger) -> ControlListener:
+        return UnixListener(loop, paths.socket, logger)
+
+
+class LinuxProvider(Provider):
+    """The drivers. Each is closed even if the tunnel that would own it could not be made."""
+
+    scope = HostScope.TUNNEL
+
+    @provide(scope=HostScope.DAEMON)
+    def uapi_directory(self) -> UapiDirectory:
+        return UapiDirectory(DEFAULT_DIRECTORY)
+
+    @provide
+    def tun(self, spec: InterfaceSpec) -> Iterator[TunDriver]:
+        tun = LinuxTun(spec.name, mtu_bytes=spec.mtu_bytes)
+        yield tun
+        tun.close()
+
+    @provide
+    def udp(self) -> Iterator[UdpDriver]:
+        udp = LinuxUdp()
+        yield udp
+        udp.close()
+
+    @provide
+    def routes(self, tun: TunDriver) -> Iterator[RoutesDriver]:
+        routes = LinuxRoutes(tun.name)
+        yield routes
+        routes.close()
+
+    @provide
+    def monitor(self) -> Iterator[UnderlayMonitor]:
+        monitor = LinuxUnderlayMonitor()
+        yield monitor
+        monitor.close()
+
+    @provide
+    def uapi_server(
+        self, loop: Loop, tunnel: Tunnel, applier: Applier, directory: UapiDirectory
+    ) -> Iterator[UapiEndpoint]:
+        server = UapiServer(loop, tunnel, applier, directory=directory)
+        server.on_removed = server.start_again
+        yield server
+        server.stop()
+
+
+LINUX = Platform("linux", LinuxService, (LinuxProcessProvider, LinuxProvider))
