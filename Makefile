@@ -6,10 +6,11 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help site lab-up lab-down reach test check format lint sanity unit netns lab-test molecule lock clean
+.PHONY: help site lab-up lab-down reach test check format lint sanity unit netns lab-test molecule lock clean \
+  rehearsal rehearsal-up rehearsal-down
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 site: ## lab up, playbooks/site.yml, then a table of who reaches whom; run it as often as you like
 	@scripts/setup.sh site
@@ -62,6 +63,18 @@ lab-test: ## playbooks on a lab of the tests' own
 molecule: ## the Molecule scenario on a lab of its own
 	@scripts/setup.sh test
 	@molecule test -s default
+
+rehearsal: ## site.yml and what can go wrong, on Windows hosts under Wine over WinRM (root, Debian 12)
+	@scripts/setup.sh rehearsal
+	@python -m pytest -m rehearsal --no-header --quiet tests/rehearsal
+
+rehearsal-up: ## only the hosts of the rehearsal; docs/rehearsal.md says what to do with them
+	@scripts/setup.sh rehearsal
+	@python tests/rehearsal/rehearsal.py up
+
+rehearsal-down: ## take the rehearsal away; nothing is left behind but the cache
+	@scripts/setup.sh rehearsal
+	@python tests/rehearsal/rehearsal.py down
 
 lock: ## refresh requirements/constraints.txt from the newest versions that the ranges allow
 	@rm -rf .venv && python3 -m venv .venv

@@ -6,8 +6,8 @@
 * In CI nothing is skipped: a missing tool or right is a failure there, whatever a test says about it.
 * ``linux_only`` and ``windows_only`` deselect a test on the other platform: what it is about does not exist there. The
   Windows half runs under Wine in the rehearsal.
-* Several workers (``-n``): a file stays on one worker, all tests of the lab on one, since they share a fleet; and what
-  takes longest begins first.
+* Several workers (``-n``): a file stays on one worker, all tests of the lab on one and all of the rehearsal on one, since
+  they share a fleet; and what takes longest begins first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import pytest
 
 IS_CI = os.environ.get("CI") == "true"
 LAB = "tests/lab/"
-LONGEST_FIRST = ("agent/tests/interop/test_interop_rekey.py", LAB, "agent/tests/interop/")
+REHEARSAL = "tests/rehearsal/test_"
+LONGEST_FIRST = (REHEARSAL, "agent/tests/interop/test_interop_rekey.py", LAB, "agent/tests/interop/")
 
 
 FOREIGN = "linux_only" if sys.platform == "win32" else "windows_only"
@@ -41,7 +42,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return LAB if nodeid.startswith(LAB) else nodeid.partition("::")[0]
+            shared = next((start for start in (LAB, REHEARSAL) if nodeid.startswith(start)), "")
+            return shared or nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False
     return ByFile(config, log)

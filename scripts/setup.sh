@@ -4,18 +4,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Makes this checkout ready: system packages, then the virtual environment .venv with pinned versions.
-# usage: scripts/setup.sh site|test      (what it is wanted for; "test" needs more)
+# usage: scripts/setup.sh site|test|rehearsal      (what it is wanted for; each needs more than the one before)
 # Running it again costs a fraction of a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 purpose=${1:-site}
-case $purpose in site) requirements=requirements/controller.txt ;; test) requirements=requirements/dev.txt ;;
-  *) echo "usage: scripts/setup.sh site|test" >&2; exit 2 ;; esac
+case $purpose in site) requirements=requirements/controller.txt ;; test | rehearsal) requirements=requirements/dev.txt ;;
+  *) echo "usage: scripts/setup.sh site|test|rehearsal" >&2; exit 2 ;; esac
 
-# ---- system packages: one "command:package" each --------------------------------------------------------------
+# ---- system packages: one "command:package" or "/file:package" each --------------------------------------------
 wanted="ip:iproute2 nsenter:util-linux ping:iputils-ping wg:wireguard-tools"
-if [ "$purpose" = test ]; then
+if [ "$purpose" != site ]; then
   wanted="$wanted git:git wg-quick:wireguard-tools wireguard-go:wireguard-go iperf3:iperf3 systemd-analyze:systemd nft:nftables setpriv:util-linux"
+fi
+if [ "$purpose" = rehearsal ]; then # Wine without X, and the compilers of the stand-ins
+  wanted="$wanted /usr/lib/wine/wine64:wine64 /usr/include/wine/wine/windows/windows.h:libwine-dev winegcc-stable:wine64-tools"
+  wanted="$wanted x86_64-w64-mingw32-gcc:gcc-mingw-w64-x86-64-win32 gcc:gcc /usr/include/stdio.h:libc6-dev taskset:util-linux"
 fi
 
 suitable_python() { # the first interpreter that is new enough and can make virtual environments
@@ -32,7 +36,7 @@ suitable_python() { # the first interpreter that is new enough and can make virt
 
 missing=""
 for pair in $wanted; do
-  command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
+  command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || [ -f "${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
 if ! suitable_python >/dev/null; then
   missing="$missing python3 python3-venv"
@@ -66,6 +70,7 @@ python=$(suitable_python) || {
 }
 
 # ---- virtual environment: made again only when what defines it has changed --------------------------------------
+[ "$purpose" != rehearsal ] || purpose=test # the same Python packages
 stamp=$({ cat requirements/*.txt agent/pyproject.toml; echo "$purpose" "$("$python" -V)" "$PWD"; } | sha256sum | cut -c1-16)
 for have in .venv/.stamp-test .venv/.stamp-"$purpose"; do # what serves the tests also serves the site
   if [ -f "$have" ]; then

@@ -40,7 +40,7 @@ class Link:
     far6: IPv6Interface
 
 
-def _link(network4: str, network6: str) -> Link:
+def make_link(network4: str, network6: str) -> Link:
     """The far end has the first address of each network, the near end the second."""
     length4 = network4.partition("/")[2]
     length6 = network6.partition("/")[2]
@@ -73,16 +73,16 @@ class Lan:
 
 
 HOSTS: tuple[Host, ...] = (
-    Host("hub-1", "eu", _link("192.0.2.0/30", "2001:db8:1:1::/64")),
-    Host("hub-2", "us", _link("198.51.100.0/30", "2001:db8:2:1::/64")),
-    Host("hub-3", "ap", _link("203.0.113.0/30", "2001:db8:3:1::/64")),
-    Host("spoke-1", "eu", _link("192.0.2.4/30", "2001:db8:1:2::/64")),
-    Host("spoke-2", "us", _link("198.51.100.4/30", "2001:db8:2:2::/64")),
-    Host("spoke-3", "ap", _link("203.0.113.4/30", "2001:db8:3:2::/64")),
+    Host("hub-1", "eu", make_link("192.0.2.0/30", "2001:db8:1:1::/64")),
+    Host("hub-2", "us", make_link("198.51.100.0/30", "2001:db8:2:1::/64")),
+    Host("hub-3", "ap", make_link("203.0.113.0/30", "2001:db8:3:1::/64")),
+    Host("spoke-1", "eu", make_link("192.0.2.4/30", "2001:db8:1:2::/64")),
+    Host("spoke-2", "us", make_link("198.51.100.4/30", "2001:db8:2:2::/64")),
+    Host("spoke-3", "ap", make_link("203.0.113.4/30", "2001:db8:3:2::/64")),
 )
 LANS: tuple[Lan, ...] = (
-    Lan("lan-1", "spoke-1", _link("10.101.1.0/24", "fd57:6c61:101::/64")),
-    Lan("lan-2", "spoke-2", _link("10.101.2.0/24", "fd57:6c61:102::/64")),
+    Lan("lan-1", "spoke-1", make_link("10.101.1.0/24", "fd57:6c61:101::/64")),
+    Lan("lan-2", "spoke-2", make_link("10.101.2.0/24", "fd57:6c61:102::/64")),
 )
 REGIONS: tuple[str, ...] = ("eu", "us", "ap")
 

@@ -47,8 +47,8 @@ def _locked(name: str) -> Iterator[None]:
 def product(name: str, made_from: Iterable[str], build: Callable[[Path], None]) -> Path:
     """The directory of a product, built if it is not there yet.
 
-    build: fills the directory it is given; nothing is kept when it raises. Products of the same name that were made from
-    something else are removed.
+    build: fills the directory it is given; nothing is kept when it raises. Products of the same name that were made
+    from something else are removed.
     """
     key = hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
     target = cache_directory() / f"{name}-{key}"

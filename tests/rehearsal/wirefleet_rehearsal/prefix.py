@@ -90,8 +90,8 @@ def _link_shared_dlls(prefix: Path) -> None:
 def make_prefix(prefix: Path, cpu: int) -> None:
     """A new disk with the commands wboot, wexec and wshutdown in it.
 
-    cpu: the processor of all its Windows processes. Every call of Windows is a round trip to the wineserver, which costs
-    10 us on one processor and 130 us between two.
+    cpu: the processor of all its Windows processes. Every call of Windows is a round trip to the wineserver, which
+    costs 10 us on one processor and 130 us between two.
     """
     if not (prefix / "system.reg").exists():
         shutil.rmtree(prefix, ignore_errors=True)

@@ -30,9 +30,8 @@ def _build(target: Path) -> None:
     # As pywin32's own installer does: its DLLs where every process finds them, its modules on the path.
     for dll in (packages / "pywin32_system32").glob("*.dll"):
         shutil.copy2(dll, target)
-    (target / "python311._pth").write_text(
-        "python311.zip\n.\nLib\\site-packages\nLib\\site-packages\\win32\nLib\\site-packages\\win32\\lib\n\nimport site\n"
-    )
+    paths = ["python311.zip", ".", *(f"Lib\\site-packages{below}" for below in ("", "\\win32", "\\win32\\lib"))]
+    (target / "python311._pth").write_text("\n".join([*paths, "import site", ""]))
 
 
 def install(host: WineHost) -> None:

@@ -31,7 +31,7 @@ def require_host_python() -> Path:
     if sys.version_info[:2] != PYTHON:
         version = ".".join(map(str, PYTHON))
         raise RehearsalError(
-            f"the rehearsal takes the pure-Python standard library from CPython {version}; this is {sys.version.split()[0]}",
+            f"the rehearsal takes the standard library from CPython {version}; this is {sys.version.split()[0]}",
             "run it on Debian 12, or make .venv with PYTHON=python3.11",
         )
     return Path(sysconfig.get_path("stdlib"))

@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rehearsal of the Windows half: four Wine hosts and a Linux host in network namespaces of this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE / "wsman"), str(HERE.parents[1] / "lab")]
+
+from wirefleet_rehearsal.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())
