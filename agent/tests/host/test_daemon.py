@@ -160,7 +160,7 @@ def test_a_lock_file_that_a_full_disk_cannot_hold_is_a_driver_error_and_no_lock(
 
     lock = FileLock(tmp_path / "x.lock")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", refuse)
+        patch.setattr(os, "write", refuse)
         with pytest.raises(DriverError, match="No space left"):
             lock.try_acquire()
 

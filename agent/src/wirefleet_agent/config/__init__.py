@@ -16,7 +16,8 @@ from .model import (
     Table,
     TunnelConfig,
 )
-from .parsing import MAX_TEXT_CHARACTERS, is_tunnel_name, parse, with_secrets
+from .names import is_tunnel_name
+from .parsing import MAX_TEXT_CHARACTERS, parse, with_secrets
 from .planning import numeric_endpoint, plan_changes
 from .problems import ConfigErrors, ValueProblem
 from .rendering import REDACTED, redact_conf, render, render_redacted, render_toml

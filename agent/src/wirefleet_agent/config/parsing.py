@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -13,11 +12,11 @@ from ..errors import ConfigError
 from ..keys import PresharedKey, PrivateKey, PublicKey
 from .conf_syntax import ConfFile, read_conf
 from .model import PeerConfig, TunnelConfig
+from .names import LINUX_NAME_HINT, WINDOWS_NAME_HINT, is_tunnel_name
 from .problems import ConfigErrors, Problems, TooManyProblems
 from .toml_syntax import read_toml
 
 MAX_TEXT_CHARACTERS = 16 * 1024 * 1024
-_TUNNEL_NAME = re.compile(r"[A-Za-z0-9_=+.-]{1,15}")
 _SELF = "the host's own public key is listed as a peer"
 _SELF_HINT = "a host is not its own peer: remove the section"
 
@@ -39,7 +38,8 @@ def parse(
     conf_problems = Problems(conf_path or f"{name}.conf")
     toml_problems = Problems(toml_path or f"{name}.toml")
     if not is_tunnel_name(name):
-        conf_problems.add("not a tunnel name", key="", hint="1 to 15 of A-Z a-z 0-9 _ = + . -, as for any interface")
+        hint = f"Linux: {LINUX_NAME_HINT}. Windows: {WINDOWS_NAME_HINT}"
+        conf_problems.add("not a tunnel name", key="", hint=hint)
     config = TunnelConfig(name)
     try:
         if _fits(conf_text, conf_problems):
@@ -57,11 +57,6 @@ def parse(
     if errors:
         raise ConfigErrors(errors)
     return config
-
-
-def is_tunnel_name(name: str) -> bool:
-    """A name that Linux takes for an interface and that is no path."""
-    return _TUNNEL_NAME.fullmatch(name) is not None and name not in {".", ".."}
 
 
 def with_secrets(

@@ -9,12 +9,22 @@ what remains is never more than what was asked for.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+if sys.platform == "win32":
+    from .win32.clock import boot_clock_s, boot_id
+else:
+    _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+    def boot_clock_s() -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def boot_id() -> str:
+        return _BOOT_ID.read_text().strip()
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class BootClock:
 
     @classmethod
     def of_system(cls) -> BootClock:
-        return cls(lambda: time.clock_gettime(time.CLOCK_BOOTTIME), time.time, _BOOT_ID.read_text().strip())
+        return cls(boot_clock_s, time.time, boot_id())
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,26 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Locks that the kernel releases when their holder dies: flock(2) on a file that stays."""
+"""Locks that the kernel releases when their holder dies, on a file that stays."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ..errors import RefusedError
-from .private_files import make_private_dir, os_failure
+from .private_files import files, make_private_dir, os_failure
+
+if sys.platform == "win32":
+    from .win32.locks import is_locked, try_lock
+else:
+    from .file_lock_posix import has_open, is_locked, try_lock
 
 _POLL_S = 0.02
+_PID_BYTES = 32
 
 
 class FileLock:
@@ -36,16 +41,16 @@ class FileLock:
             return True
         make_private_dir(self.path.parent)
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = files.open_lock(self.path, create=True)
         except OSError as error:
             raise os_failure("open", self.path, error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not try_lock(descriptor):
+                os.close(descriptor)
+                return False
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         except OSError as error:
             os.close(descriptor)
             raise os_failure("lock", self.path, error) from error
@@ -72,32 +77,24 @@ class FileLock:
     def holder(self) -> int | None:
         """The process that holds the lock now; None if nobody does. Nothing is created."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = files.open_lock(self.path, create=False)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise os_failure("open", self.path, error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            text = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            if not is_locked(descriptor):
+                return None
+            text = os.read(descriptor, _PID_BYTES).decode("ascii", "replace").strip()
             return int(text) if text.isdecimal() else None
         finally:
             os.close(descriptor)
-        return None
 
-    def is_open_in(self, pid: int) -> bool:
-        """Whether that process has the lock's file open: proof that the number in the file is not a stale one."""
-        try:
-            ours = self.path.stat()
-            descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
-        except OSError:
-            return False
-        for descriptor in descriptors:
-            with contextlib.suppress(OSError):
-                if os.path.samestat(descriptor.stat(), ours):
-                    return True
-        return False
+    if sys.platform != "win32":  # there the service manager knows the process and ends it; nobody signals by number
+
+        def is_open_in(self, pid: int) -> bool:
+            """Whether that process has the lock's file open: proof that the number in it is not a stale one."""
+            return has_open(pid, self.path)
 
     def __enter__(self) -> Self:
         if not self.is_held:

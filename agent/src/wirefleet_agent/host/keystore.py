@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Private keys: born on this host, kept on this host.
 
-One X25519 key per tunnel and one Ed25519 identity key per host, each alone in a 0600 file of a 0700 directory. The
-identity key signs the tunnels' public keys, so that a controller which has once seen a host recognizes it.
+One X25519 key per tunnel and one Ed25519 identity key per host, each alone in a private file of a private directory. On
+Windows they are sealed as well: a tunnel's key for its service, with the public key as a label for everybody else; the
+identity key for the host, since it signs before there is any service.
+
+The identity key signs the tunnels' public keys, so that a controller which has once seen a host recognizes it.
 ``rotate`` replaces the key at once and keeps nothing of the old one: a rotation is undone by another rotation.
 """
 
@@ -22,7 +25,10 @@ from ..errors import RefusedError
 from ..keys import KEY_BYTES, PrivateKey, PublicKey
 from .paths import Paths
 from .private_files import create_private, make_private_dir, read_private, remove_file, write_private
+from .sealing import Audience, Sealing, own_sealing
 
+_NO_KEY_HINT = "restore it from a backup, or remove it and run: wirefleet-agent key ensure"
+_IDENTITY = "identity"
 SIGNATURE_CONTEXT = b"wirefleet key v1\0"
 
 
@@ -47,36 +53,88 @@ class KeyReport:
 class KeyStore:
     """The keys below one root. Every call reads the files anew: there is no copy that could be stale."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, sealing: Sealing | None = None) -> None:
         self._paths = paths
+        self._sealing = own_sealing() if sealing is None else sealing
+
+    @property
+    def is_for_service(self) -> bool:
+        """Whether a key should be made by the tunnel's service, if one runs: it can seal it better."""
+        return self._sealing.is_for_service
 
     def private_key(self, tunnel: str) -> PrivateKey | None:
-        """The tunnel's key. Raises RefusedError for a file that others may read or that holds something else."""
-        return self._read(self._paths.tunnel(tunnel).private_key)
+        """The tunnel's key.
+
+        Raises RefusedError for a file that others may read or that holds something else, and where only the service
+        can open it.
+        """
+        path = self._paths.tunnel(tunnel).private_key
+        content = read_private(path)
+        if content is None:
+            return None
+        key = PrivateKey(self._opened(content, path, _purpose(tunnel)))
+        if self._sealing.label(content) not in ("", str(public_key_of(key))):
+            raise RefusedError("the public key in this file is another key's", path=str(path), hint=_NO_KEY_HINT)
+        return key
+
+    def public_key(self, tunnel: str) -> PublicKey | None:
+        """Of the tunnel's key, also where that cannot be opened. Raises RefusedError as ``private_key``."""
+        path = self._paths.tunnel(tunnel).private_key
+        label = self._sealing.label(read_private(path) or b"")
+        if not label:
+            key = self.private_key(tunnel)
+            return None if key is None else public_key_of(key)
+        try:
+            return PublicKey.from_base64(label)
+        except ValueError as error:
+            raise _not_a_key(path) from error
+
+    def usable_key(self, tunnel: str) -> PrivateKey | None:
+        """The tunnel's key; also None where it exists and only the service can open it."""
+        try:
+            return self.private_key(tunnel)
+        except RefusedError:
+            if self.public_key(tunnel) is None:
+                raise
+            return None
 
     def ensure(self, tunnel: str, *, check: bool = False) -> KeyReport:
         """A key exists afterwards; an existing one is never touched. check: report only."""
-        key = self.private_key(tunnel)
-        if key is not None or check:
-            return self._report(tunnel, key, changed=key is None, check=check)
+        found = self.public_key(tunnel)
+        if found is not None or check:
+            return self._report(tunnel, found, changed=found is None, check=check)
         make_private_dir(self._paths.state_dir)
         make_private_dir(self._paths.key_dir)
         key = PrivateKey(X25519PrivateKey.generate().private_bytes_raw())
-        is_ours = create_private(self._paths.tunnel(tunnel).private_key, _encode(key.reveal_bytes()))
+        is_ours = create_private(self._paths.tunnel(tunnel).private_key, self._sealed(tunnel, key))
         # Another process may have been faster: its key counts.
-        return self._report(tunnel, self.private_key(tunnel), changed=is_ours)
+        return self._report(tunnel, self.public_key(tunnel), changed=is_ours)
 
     def rotate(self, tunnel: str, *, check: bool = False) -> KeyReport:
         """A new key replaces the old one. Raises RefusedError if there is none yet. check: report only."""
-        key = self._existing(tunnel)
+        found = self._existing(tunnel)
         if not check:
             key = PrivateKey(X25519PrivateKey.generate().private_bytes_raw())
-            write_private(self._paths.tunnel(tunnel).private_key, _encode(key.reveal_bytes()))
-        return self._report(tunnel, key, changed=True, check=check)
+            self.restore(tunnel, key)
+            found = public_key_of(key)
+        return self._report(tunnel, found, changed=True, check=check)
 
     def restore(self, tunnel: str, key: PrivateKey) -> None:
         """Put a key back after a rotation that could not be applied."""
-        write_private(self._paths.tunnel(tunnel).private_key, _encode(key.reveal_bytes()))
+        write_private(self._paths.tunnel(tunnel).private_key, self._sealed(tunnel, key))
+
+    def adopt(self, tunnel: str) -> bool:
+        """Called by the tunnel's service: seal the key for it alone if it is not; whether that was due.
+
+        Raises DriverError, RefusedError; the key is as before then.
+        """
+        content = read_private(self._paths.tunnel(tunnel).private_key)
+        if content is None or not self._sealing.is_due(content):
+            return False
+        key = self.private_key(tunnel)
+        if key is not None:
+            self.restore(tunnel, key)
+        return True
 
     def show(self, tunnel: str) -> KeyReport:
         """Raises RefusedError if there is no key."""
@@ -86,54 +144,60 @@ class KeyStore:
         """The tunnel's key is gone afterwards; True if there was one."""
         return remove_file(self._paths.tunnel(tunnel).private_key)
 
-    def _existing(self, tunnel: str) -> PrivateKey:
-        key = self.private_key(tunnel)
-        if key is None:
+    def _existing(self, tunnel: str) -> PublicKey:
+        found = self.public_key(tunnel)
+        if found is None:
             path = str(self._paths.tunnel(tunnel).private_key)
             raise RefusedError("this tunnel has no private key yet", path=path, hint="wirefleet-agent key ensure")
-        return key
+        return found
 
-    def _report(self, tunnel: str, key: PrivateKey | None, *, changed: bool, check: bool = False) -> KeyReport:
-        if key is None:
+    def _report(self, tunnel: str, public_key: PublicKey | None, *, changed: bool, check: bool = False) -> KeyReport:
+        if public_key is None:
             return KeyReport(changed, tunnel, None, None)
-        public_key = public_key_of(key)
         return KeyReport(changed, tunnel, public_key, self._sign(tunnel, public_key, may_create=not check))
 
     def _sign(self, tunnel: str, public_key: PublicKey, *, may_create: bool) -> Identity | None:
-        raw = self._read_raw(self._paths.identity_key)
-        if raw is None and not may_create:
+        path = self._paths.identity_key
+        content = read_private(path)
+        if content is None and not may_create:
             return None
-        if raw is None:
+        if content is None:
             make_private_dir(self._paths.key_dir)
-            create_private(self._paths.identity_key, _encode(Ed25519PrivateKey.generate().private_bytes_raw()))
-            raw = self._read_raw(self._paths.identity_key)
-        if raw is None:
-            raise RefusedError("the identity key vanished while it was made", path=str(self._paths.identity_key))
-        identity = Ed25519PrivateKey.from_private_bytes(raw)
+            raw = Ed25519PrivateKey.generate().private_bytes_raw()
+            create_private(path, self._sealing.seal(_encode(raw), _IDENTITY, Audience.HOST))
+            content = read_private(path)
+        if content is None:
+            raise RefusedError("the identity key vanished while it was made", path=str(path))
+        identity = Ed25519PrivateKey.from_private_bytes(self._opened(content, path, _IDENTITY))
         return Identity(
             identity.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw),
             identity.sign(SIGNATURE_CONTEXT + tunnel.encode() + b"\0" + public_key.raw),
         )
 
-    def _read(self, path: Path) -> PrivateKey | None:
-        raw = self._read_raw(path)
-        return None if raw is None else PrivateKey(raw)
+    def _sealed(self, tunnel: str, key: PrivateKey) -> bytes:
+        label = str(public_key_of(key))
+        return self._sealing.seal(_encode(key.reveal_bytes()), _purpose(tunnel), Audience.SERVICE, label=label)
 
-    def _read_raw(self, path: Path) -> bytes | None:
-        content = read_private(path)
-        if content is None:
-            return None
+    def _opened(self, content: bytes, path: Path, purpose: str) -> bytes:
         try:
-            raw = base64.b64decode(content.strip(), validate=True)
+            encoded = self._sealing.unseal(content, purpose)
+        except RefusedError as error:
+            raise RefusedError(error.message, path=str(path), hint=error.hint) from error
+        try:
+            raw = base64.b64decode(encoded.strip(), validate=True)
         except ValueError:
             raw = b""
         if len(raw) != KEY_BYTES:
-            raise RefusedError(
-                "this is not a key: 44 base64 characters were expected",
-                path=str(path),
-                hint="restore it from a backup, or remove it and run: wirefleet-agent key ensure",
-            )
+            raise _not_a_key(path)
         return raw
+
+
+def _not_a_key(path: Path) -> RefusedError:
+    return RefusedError("this is not a key: 44 base64 characters were expected", path=str(path), hint=_NO_KEY_HINT)
+
+
+def _purpose(tunnel: str) -> str:
+    return f"key {tunnel}"
 
 
 def _encode(raw: bytes) -> bytes:

@@ -1,36 +1,81 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Files that only their owner may read, replaced whole or not at all, and checked before they are believed."""
+"""Files that only their owner may read, replaced whole or not at all, and checked before they are believed.
+
+What "only their owner" means, and what makes a rename safe, is the platform's: ``private_files_posix``,
+``private_files_windows``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
-import stat
+import sys
 from pathlib import Path
+from typing import Protocol
 
-from ..errors import DriverError, RefusedError
+from ..errors import DriverError
 
 _MAX_BYTES = 32 * 1024 * 1024
 
 
+class FileSystem(Protocol):
+    """The platform's half. All calls raise OSError, and RefusedError for what is not to be believed."""
+
+    def make_dir(self, path: Path) -> None:
+        """A private directory of ours is there; its parents are as the platform makes them."""
+
+    def open_checked(self, path: Path) -> int:
+        """A descriptor to read a regular file that is ours and private, in a directory where nobody may swap it."""
+
+    def open_new(self, path: Path) -> int:
+        """A descriptor to write a file that did not exist and was private from its first moment."""
+
+    def open_lock(self, path: Path, *, create: bool) -> int:
+        """A descriptor to lock: with ``create`` to write too, made private; else to read what is there."""
+
+    def replace(self, staged: Path, path: Path) -> None:
+        """Rename, over what may be there. Atomic."""
+
+    def put_new(self, staged: Path, path: Path) -> None:
+        """Rename or link; FileExistsError if something is there. ``staged`` may stay. Atomic."""
+
+    def remove(self, path: Path) -> None: ...
+
+    def sync_dir(self, path: Path) -> None:
+        """Make renames and removals in this directory survive a power cut."""
+
+    def secure_dir(self, path: Path, *, check: bool) -> bool:
+        """A directory of ours is private afterwards; whether that took, or with ``check`` would take, a change."""
+
+    def secure_file(self, path: Path, *, check: bool) -> bool:
+        """The same for a file."""
+
+    def secure_program_dir(self, path: Path, *, check: bool) -> bool:
+        """The same for a directory whose files others may read and run, and not replace."""
+
+
+if sys.platform == "win32":
+    from .private_files_windows import WindowsFiles
+    from .win32.security import PywinFileApi
+
+    files: FileSystem = WindowsFiles(PywinFileApi())
+    _PERMISSION_HINT = "run as an administrator"
+else:
+    from .private_files_posix import PosixFiles
+
+    files = PosixFiles()
+    _PERMISSION_HINT = "run as the user that owns it (usually root)"
+
+
 def make_private_dir(path: Path) -> Path:
-    """``path`` exists, is ours and is closed to others (0700); parents are made 0755.
+    """``path`` exists, is ours and is closed to others (POSIX: 0700); parents are made as others are.
 
     Raises RefusedError for what is not a directory of ours, DriverError.
     """
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            path.mkdir(mode=0o700)
-            sync_dir(path.parent)
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode):
-            raise RefusedError("this must be a directory of its own, not a link or a file", path=str(path))
-        _check_owner(path, found)
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            path.chmod(0o700)
+        files.make_dir(path)
     except OSError as error:
         raise os_failure("mkdir", path, error) from error
     return path
@@ -39,33 +84,20 @@ def make_private_dir(path: Path) -> Path:
 def read_private(path: Path) -> bytes | None:
     """The content, None if there is no such file.
 
-    Raises RefusedError for a symbolic link, a foreign owner, or a mode that lets others read or write.
+    Raises RefusedError for a symbolic link, a foreign owner, or rights that let others read or write.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = files.open_checked(path)
     except FileNotFoundError:
         return None
     except OSError as error:
-        if path.is_symlink():
-            raise RefusedError("this must be a file, not a symbolic link", path=str(path)) from error
         raise os_failure("open", path, error) from error
     with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise RefusedError("this must be a regular file", path=str(path))
-        _check_owner(path, found)
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            raise RefusedError(
-                f"others may read this secret file (mode {stat.S_IMODE(found.st_mode):04o})",
-                path=str(path),
-                hint=f"if nobody has read it: chmod 600 {path}",
-            )
-        _check_directory(path.parent)
         return stream.read(_MAX_BYTES)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replace the file atomically and durably, 0600. A crash leaves the old content or the new, never a mixture."""
+    """Replace the file atomically and durably. A crash leaves the old content or the new, never a mixture."""
     staged = stage_private(path, content)
     try:
         commit_staged(staged, path)
@@ -78,7 +110,7 @@ def stage_private(path: Path, content: bytes) -> Path:
     """Write the content durably to a new file beside ``path``, for ``commit_staged``. Raises DriverError."""
     staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = files.open_new(staged)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
@@ -91,8 +123,8 @@ def stage_private(path: Path, content: bytes) -> Path:
 
 def commit_staged(staged: Path, path: Path) -> None:
     try:
-        staged.replace(path)
-        sync_dir(path.parent)
+        files.replace(staged, path)
+        files.sync_dir(path.parent)
     except OSError as error:
         raise os_failure("rename", path, error) from error
 
@@ -106,8 +138,8 @@ def create_private(path: Path, content: bytes) -> bool:
     """Write a file that must not exist yet; False, and nothing is changed, if it does. Raises DriverError."""
     staged = stage_private(path, content)
     try:
-        os.link(staged, path, follow_symlinks=False)
-        sync_dir(path.parent)
+        files.put_new(staged, path)
+        files.sync_dir(path.parent)
     except FileExistsError:
         return False
     except OSError as error:
@@ -120,8 +152,8 @@ def create_private(path: Path, content: bytes) -> bool:
 def remove_file(path: Path) -> bool:
     """True if there was one. Raises DriverError."""
     try:
-        path.unlink()
-        sync_dir(path.parent)
+        files.remove(path)
+        files.sync_dir(path.parent)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -130,34 +162,14 @@ def remove_file(path: Path) -> bool:
 
 
 def sync_dir(path: Path) -> None:
-    """Make renames and removals in this directory survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Make renames and removals in this directory survive a power cut. Raises OSError."""
+    files.sync_dir(path)
 
 
 def os_failure(call: str, path: Path, error: OSError) -> DriverError:
     """The operating system's no, with the file it is about."""
-    hint = "run as the user that owns it (usually root)" if isinstance(error, PermissionError) else None
-    return DriverError(f"{error.strerror or error}", call=call, os_code=error.errno or 0, path=str(path), hint=hint)
-
-
-def _check_owner(path: Path, found: os.stat_result) -> None:
-    if found.st_uid not in (0, os.geteuid()):
-        raise RefusedError(
-            f"this belongs to user {found.st_uid}", path=str(path), hint=f"only root or user {os.geteuid()} may own it"
-        )
-
-
-def _check_directory(path: Path) -> None:
-    """Whoever may write to the directory may replace the file."""
-    found = path.stat()
-    _check_owner(path, found)
-    if stat.S_IMODE(found.st_mode) & 0o022:
-        raise RefusedError(
-            f"others may replace files in this directory (mode {stat.S_IMODE(found.st_mode):04o})",
-            path=str(path),
-            hint=f"chmod go-w {path}",
-        )
+    hint = _PERMISSION_HINT if isinstance(error, PermissionError) else None
+    if getattr(error, "winerror", None) in (32, 33):  # ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
+        hint = "another program has it open: a virus scanner, a backup?"
+    os_code = getattr(error, "winerror", None) or error.errno or 0
+    return DriverError(f"{error.strerror or error}", call=call, os_code=os_code, path=str(path), hint=hint)

@@ -113,13 +113,19 @@ class DaemonProvider(Provider):
     scope = HostScope.DAEMON
 
     counters = provide(Counters)
-    keys = provide(KeyStore)
     releases = provide(ReleaseStore)
-    store = provide(ConfigStore)
     configuration = provide(Configuration)
     live_tunnel = provide(LiveTunnel)
     service = provide(TunnelService)
     control_server = provide(ControlServer)
+
+    @provide
+    def keys(self, paths: Paths) -> KeyStore:
+        return KeyStore(paths)
+
+    @provide
+    def store(self, paths: TunnelPaths, clock: BootClock) -> ConfigStore:
+        return ConfigStore(paths, clock)
 
     @provide
     def loop(self, clock: MonotonicClock) -> Iterator[Loop]:
