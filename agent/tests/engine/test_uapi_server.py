@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.tunnels import TunnelPair
-from wirefleet_agent.engine import UapiServer
+from wirefleet_agent.engine.uapi_server import UapiServer
 from wirefleet_agent.errors import DriverError
 
 
@@ -152,6 +152,36 @@ def test_clients_that_go_away_in_the_middle_harm_nobody(pair: TunnelPair, server
     survivor = Client(pair, server)
     assert b"fwmark" not in survivor.exchange(b"get=1\n\n")
     survivor.close()
+
+
+def test_clients_that_say_nothing_do_not_lock_others_out(pair: TunnelPair, server: UapiServer) -> None:
+    silent = []
+    for _ in range(64):
+        silent.append(Client(pair, server))
+        pair.turn()
+    pair.run_for(1)
+
+    newest = Client(pair, server)
+
+    assert newest.exchange(b"get=1\n\n").endswith(b"errno=0\n\n")
+    assert [client.is_closed for client in silent].count(True) == 1
+    for client in (newest, *silent):
+        client.close()
+
+
+def test_a_client_that_is_silent_for_half_a_minute_is_dropped_and_a_busy_one_is_not(
+    pair: TunnelPair, server: UapiServer
+) -> None:
+    busy, silent = Client(pair, server), Client(pair, server)
+    silent.send(b"set=1\nfwmark=")
+
+    for _ in range(4):
+        pair.run_for(9)
+        assert busy.exchange(b"get=1\n\n").endswith(b"errno=0\n\n")
+
+    assert (busy.is_closed, silent.is_closed) == (False, True)
+    busy.close()
+    silent.close()
 
 
 def test_a_removed_socket_ends_the_tunnel(pair: TunnelPair, server: UapiServer) -> None:

@@ -30,6 +30,8 @@ ERROR_PIPE_NOT_CONNECTED = 233
 
 _LISTENERS = 2
 _RETRY_S = 1.0
+_LOST_S = 0.01  # a pause, should clients be lost again and again
+_END_S = 2.0  # longer than a connection lives that was cancelled
 
 _log = structlog.get_logger(room="drivers")
 
@@ -146,7 +148,7 @@ class PipeServer:
         self._max_clients = max_clients
         self._idle_timeout_s = idle_timeout_s
         self._api = api or load_pipes()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._is_stopping = threading.Event()
         self._listening: set[PipeInstance] = set()
         self._connections: dict[_Connection, threading.Thread] = {}
@@ -169,64 +171,73 @@ class PipeServer:
     def stop(self) -> None:
         """Idempotent. Nobody connects any more, reads end, answers under way get a moment, all threads have ended."""
         self._is_stopping.set()
-        with self._lock:
+        with self._changed:
             for instance in self._listening:
                 instance.cancel()
             for connection in self._connections:
                 connection.cancel()
+            self._changed.notify_all()
         for thread in self._acceptors:
             thread.join()
         self._acceptors.clear()
-        with self._lock:
+        with self._changed:
             threads = list(self._connections.values())
         for thread in threads:
             thread.join()
 
     def _accept(self, instance: PipeInstance) -> None:
+        """One listener: each client's instance is handed over, and the next one waits in its place."""
         while True:
-            try:
-                has_client = instance.wait_for_client()
-            except OSError:  # that client has gone already
-                has_client = False
-            successor = None if self._is_stopping.is_set() else self._next_instance()
-            with self._lock:
+            has_client = self._wait_for_client(instance)
+            successor = self._next_instance()
+            with self._changed:
                 self._listening.discard(instance)
-                if has_client and successor is not None and not self._is_stopping.is_set():
-                    self._begin(instance)
-                else:
+                if successor is not None:
+                    self._listening.add(successor)
+                if not has_client or not self._begin(instance):
                     instance.close()
-                if successor is None or self._is_stopping.is_set():
-                    if successor is not None:
-                        successor.close()
-                    return
-                self._listening.add(successor)
+                if self._is_stopping.is_set() or successor is None:
+                    break
             instance = successor
+        if successor is not None:
+            successor.close()
+
+    def _wait_for_client(self, instance: PipeInstance) -> bool:
+        try:
+            return instance.wait_for_client()
+        except OSError:  # it has gone already
+            self._is_stopping.wait(_LOST_S)
+            return False
 
     def _next_instance(self) -> PipeInstance | None:
         """Made before the present client is served, so that the next one finds the name. None: we are stopping."""
-        while True:
+        while not self._is_stopping.is_set():
             try:
                 return self._api.create(self.name, self._sddl, is_first=False)
             except OSError as error:
                 _log.warning("pipe_instance_not_created", pipe=self.name, error=str(error))
-            if self._is_stopping.wait(_RETRY_S):
-                return None
+            self._is_stopping.wait(_RETRY_S)
+        return None
 
-    def _begin(self, instance: PipeInstance) -> None:
+    def _begin(self, instance: PipeInstance) -> bool:
+        """Whether the connection is served from now on. Needs the lock."""
         try:
             connection = _Connection(instance, self._idle_timeout_s)
         except OSError:  # it has gone before we could ask who it is
-            instance.close()
-            return
+            return False
         active = [known for known in self._connections if not known.is_cancelled]
         if len(active) >= self._max_clients:
             min(active, key=lambda known: known.last_active).cancel()
-        if len(self._connections) >= 2 * self._max_clients:  # those that were cancelled have not ended yet
-            instance.close()
-            return
+        if not self._changed.wait_for(self._has_room, _END_S) or self._is_stopping.is_set():
+            return False
         thread = threading.Thread(target=self._converse, args=(connection,), name=f"pipe {self.name}", daemon=True)
         self._connections[connection] = thread
         thread.start()
+        return True
+
+    def _has_room(self) -> bool:
+        """Connections that were cancelled count until they have ended, so that a flood of clients is bounded too."""
+        return len(self._connections) < 2 * self._max_clients or self._is_stopping.is_set()
 
     def _converse(self, connection: _Connection) -> None:
         try:
@@ -237,8 +248,9 @@ class PipeServer:
             _log.exception("pipe_connection_failed", pipe=self.name, pid=connection.client_pid)
         finally:
             connection.close()
-            with self._lock:
+            with self._changed:
                 del self._connections[connection]
+                self._changed.notify_all()
 
     def _close_listening(self) -> None:
         for instance in self._listening:

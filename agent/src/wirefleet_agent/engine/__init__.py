@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Running tunnels: the loop, the pump between TUN and UDP, the socket for wg(8), name resolution."""
+"""Running tunnels: the loop, the pump between TUN and UDP, what wg(8) speaks to, name resolution.
+
+The listeners for wg(8) are one per platform: ``uapi_server`` and ``uapi_pipe_windows``.
+"""
 
 from .loop import Handle, Loop
 from .pump import Pump
 from .resolver import Resolver
 from .supervisor import Supervisor
 from .tunnel import Tunnel
-from .uapi_server import UapiServer
+from .uapi_answers import UapiListener
 
-__all__ = ["Handle", "Loop", "Pump", "Resolver", "Supervisor", "Tunnel", "UapiServer"]
+__all__ = ["Handle", "Loop", "Pump", "Resolver", "Supervisor", "Tunnel", "UapiListener"]

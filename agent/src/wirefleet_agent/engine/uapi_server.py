@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The socket that wg(8) speaks to: /var/run/wireguard/IFNAME.sock (checklist 45).
 
-One thread: a request is answered between two turns of the pump, so no packet sees half of a set.
+One thread, the loop's. Clients that hang cannot lock others out: whoever is silent too long is dropped, and when all
+places are taken, the newest gets that of whoever was silent longest.
 """
 
 from __future__ import annotations
@@ -11,31 +12,25 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
 
 from ..control import Applier
-from ..control.uapi import (
-    GetRequest,
-    RequestReader,
-    SetRequest,
-    UapiError,
-    errno_of,
-    parse_set,
-    render_get,
-    render_reply,
-)
-from ..errors import DriverError, WireFleetError
+from ..control.uapi import GetRequest, RequestReader, SetRequest, UapiError
+from ..errors import DriverError
 from .loop import Handle, Loop
 from .tunnel import Tunnel
+from .uapi_answers import CHUNK_BYTES, IDLE_TIMEOUT_S, UapiAnswers
+
+assert sys.platform != "win32"
 
 DEFAULT_DIRECTORY = Path("/var/run/wireguard")
 
 _BACKLOG = 16
 _MAX_CLIENTS = 64
-_CHUNK_BYTES = 256 * 1024
 _POLL_S = 1.0
 _RESTORE_RETRY_S = 10.0
 _PRIVATE_UMASK = 0o077
@@ -62,7 +57,7 @@ class UapiServer:
         self.on_removed = on_removed
         self._loop = loop
         self._tunnel = tunnel
-        self._applier = applier
+        self._answers = UapiAnswers(loop, tunnel, applier)
         self._listener: socket.socket | None = None
         self._inode = 0
         self._timer: Handle | None = None
@@ -110,21 +105,6 @@ class UapiServer:
         if self._is_ours():
             with contextlib.suppress(OSError):
                 self.path.unlink()
-
-    def answer(self, request: GetRequest | SetRequest) -> bytes:
-        """The whole reply."""
-        if isinstance(request, GetRequest):
-            return render_reply(0, render_get(self._tunnel.device, self._tunnel))
-        try:
-            changes = parse_set(request.body, self._tunnel.device)
-            applied = self._applier.apply(changes, self._loop.now())
-        except WireFleetError as error:
-            _log.warning("uapi_set_refused", tunnel=self._tunnel.name, error=str(error))
-            return render_reply(errno_of(error))
-        finally:
-            self._tunnel.flush()
-        _log.debug("uapi_set", tunnel=self._tunnel.name, changes=len(applied.changes))
-        return render_reply(0)
 
     def _remove_stale(self) -> None:
         """A file that nobody answers on is left over from a process that was killed."""
@@ -184,9 +164,8 @@ class UapiServer:
             return
         connection.setblocking(False)
         if len(self._clients) >= _MAX_CLIENTS:
-            connection.close()
-            return
-        self._clients.add(_Client(self._loop, connection, self.answer, self._clients.discard))
+            min(self._clients, key=lambda client: client.last_active).close()
+        self._clients.add(_Client(self._loop, connection, self._answers.answer, self._clients.discard))
 
 
 class _Client:
@@ -206,19 +185,30 @@ class _Client:
         self._reader = RequestReader()
         self._requests: Iterator[GetRequest | SetRequest] = iter(())
         self._unsent = memoryview(b"")
+        self.last_active = loop.now()
+        self._idle_check = loop.call_at(self.last_active + IDLE_TIMEOUT_S, self._drop_if_idle)
         loop.add_reader(connection.fileno(), self._read)
 
     def close(self) -> None:
         if self._socket.fileno() < 0:
             return
+        self._idle_check.cancel()
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
         self._on_close(self)
 
+    def _drop_if_idle(self) -> None:
+        """Looks once per time-out instead of moving a deadline with every piece."""
+        until = self.last_active + IDLE_TIMEOUT_S
+        if until > self._loop.now():
+            self._idle_check = self._loop.call_at(until, self._drop_if_idle)
+        else:
+            self.close()
+
     def _read(self) -> None:
         try:
-            chunk = self._socket.recv(_CHUNK_BYTES)
+            chunk = self._socket.recv(CHUNK_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -227,6 +217,7 @@ class _Client:
         if not chunk:
             self.close()
             return
+        self.last_active = self._loop.now()
         self._requests = self._reader.feed(chunk)
         self._serve()
 
@@ -246,6 +237,7 @@ class _Client:
         try:
             while self._unsent:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
+                self.last_active = self._loop.now()
         except BlockingIOError:
             self._loop.remove_reader(self._socket.fileno())
             self._loop.add_writer(self._socket.fileno(), self._continue)
