@@ -13,9 +13,10 @@ import heapq
 import itertools
 import selectors
 import signal
-import socket
 from collections import deque
 from collections.abc import Callable
+
+from ..drivers.doorbell import signal_pair
 
 Callback = Callable[[], None]
 Clock = Callable[[], float]
@@ -61,9 +62,7 @@ class Loop:
         self._signals: dict[int, object] = {}
         self._is_stopping = False
         self._is_closed = False
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
+        self._wake_reader, self._wake_writer = signal_pair()
         self.add_reader(self._wake_reader.fileno(), self._drain_wake_ups)
 
     def now(self) -> float:
