@@ -63,10 +63,12 @@ def with_secrets(
     config: TunnelConfig,
     *,
     private_key: PrivateKey | None = None,
+    own_public_key: PublicKey | None = None,
     preshared_keys: Mapping[PublicKey, PresharedKey] | None = None,
 ) -> TunnelConfig:
     """Fill in the key of the key store and preshared keys that came on another way than the .conf.
 
+    own_public_key: in place of ``private_key`` where that cannot be opened; the result lacks it then.
     Raises ConfigError if the .conf holds a different key for the same thing, a preshared key has no peer, or the host
     turns out to be its own peer.
     """
@@ -76,17 +78,17 @@ def with_secrets(
         path = str(min(strangers))
         raise ConfigError("a preshared key for an unknown peer", path=path, hint="add the peer, or drop the key")
     interface = config.interface
-    if private_key is not None:
-        if interface.private_key is not None and interface.private_key != private_key:
+    own = own_public_key if private_key is None else public_key_of(private_key)
+    if own is not None:
+        if interface.private_key is not None and public_key_of(interface.private_key) != own:
             raise ConfigError(
                 "the file's PrivateKey differs from the key store's",
                 path=f"{config.name}.conf [Interface] PrivateKey",
                 hint="remove PrivateKey from the file: the host's key store has the key",
             )
-        own = public_key_of(private_key)
         if any(peer.public_key == own for peer in config.peers):
             raise ConfigError(_SELF, path=f"{config.name}.conf [Peer] PublicKey", hint=_SELF_HINT)
-        interface = replace(interface, private_key=private_key)
+        interface = replace(interface, private_key=private_key or interface.private_key)
     peers = tuple(_with_preshared_key(peer, given.get(peer.public_key), config.name) for peer in config.peers)
     return replace(config, interface=interface, peers=peers)
 

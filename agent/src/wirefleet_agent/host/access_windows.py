@@ -102,9 +102,9 @@ def is_exactly_private(found: FileSecurity, account: Account) -> bool:
     """Whether ``private_sddl`` would change nothing.
 
     Judged by what is granted to whom, also to files that are still to come. An owner that we trust may stand for the
-    administrators; rights that come from above may not.
+    administrators. A directory's rights must not come from above; those of a file may, since its directory is private.
     """
-    if found.entries is None or any(entry.flags & INHERITED for entry in found.entries):
+    if found.entries is None or (found.is_directory and any(entry.flags & INHERITED for entry in found.entries)):
         return False
     granted = [entry for entry in found.entries if entry.grants]
     everything = {entry.sid for entry in granted if _is_full(entry.mask)}

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import importlib
 import io
 import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import BinaryIO, NoReturn, TextIO
 
 from .. import __version__
 from ..errors import InternalError, UsageError, WireFleetError
 from .call import Answer, Call, VerbTable
 from .control_protocol import Json
-from .paths import Paths
-from .verbs import config, daemon, graph, key, release, status
+from .paths import OWN_LAYOUT, Paths, host_root
 
+# Modules of .verbs, in the order of the help text.
+_VERBS = ("key", "config", "status", "daemon", "release", "secure", "graph")
 _DESCRIPTION = "The tunnel service of a WireFleet host: a WireGuard implementation and its configuration."
 _EPILOG = """exit codes:
   0 done, 2 wrong call, 3 invalid configuration, 4 not reachable or not in time, 5 refused, 1 anything else
@@ -46,6 +48,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command. Returns its exit code; a traceback is shown for our own mistakes only, if WIREFLEET_DEBUG is set."""
+    _use_utf8()
     words = list(sys.argv[1:] if argv is None else argv)
     is_json = "--json" in words
     try:
@@ -66,6 +69,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _use_utf8() -> None:
+    """Windows' code pages, mostly 437 and 1252, have no letters for a name like 上海-01: printing it would fail."""
+    if sys.platform == "win32":
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def _stdin() -> BinaryIO:
     """Empty where the caller closed it."""
     found: TextIO | None = sys.stdin
@@ -74,25 +85,33 @@ def _stdin() -> BinaryIO:
 
 def _run(words: list[str], stdin: BinaryIO, stdout: TextIO) -> int:
     arguments = _parser().parse_args(words)
-    root = Path(arguments.root or os.environ.get("WIREFLEET_ROOT") or "/")
-    if not root.is_absolute():
-        root = Path.cwd() / root
+    root = host_root(arguments.root or os.environ.get("WIREFLEET_ROOT"))
     call = Call(Paths(root), arguments.tunnel, bool(arguments.check), stdin, arguments)
     answer: Answer = arguments.verb(call)
     if arguments.json:
         document = answer.reply if answer.error is None else {**_error_document(answer.error), **answer.reply}
-        print(json.dumps(document), file=stdout, flush=True)
+        _print(json.dumps(document), stdout)
     else:
         if answer.text:
-            print(answer.text, file=stdout, flush=True)
+            _print(answer.text, stdout)
         if answer.error is not None:
             print(f"wirefleet-agent: {answer.error}", file=sys.stderr)
     return 0 if answer.error is None else answer.error.exit_code
 
 
+def _print(text: str, stream: TextIO) -> None:
+    """Raises BrokenPipeError where nobody reads any more; Windows calls that an invalid argument."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError as error:
+        if sys.platform == "win32" and error.errno == errno.EINVAL:
+            raise BrokenPipeError from error
+        raise
+
+
 def _report(error: WireFleetError, *, is_json: bool) -> int:
     if is_json:
-        print(json.dumps(_error_document(error)), flush=True)
+        _print(json.dumps(_error_document(error)), sys.stdout)
     else:
         print(f"wirefleet-agent: {error}", file=sys.stderr)
     if isinstance(error, InternalError) and os.environ.get("WIREFLEET_DEBUG"):
@@ -130,8 +149,8 @@ def _parser() -> argparse.ArgumentParser:
     common: argparse.ArgumentParser = _Parser(add_help=False)
     _add_common(common, is_top=False)
     verbs = VerbTable(parser.add_subparsers(dest="verb_name", metavar="VERB", required=True), common)
-    for module in (key, config, status, daemon, release, graph):
-        module.register(verbs)
+    for name in _VERBS:
+        importlib.import_module(f".verbs.{name}", __package__).register(verbs)
     return parser
 
 
@@ -142,7 +161,10 @@ def _add_common(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
         return value if is_top else argparse.SUPPRESS
 
     parser.add_argument(
-        "--root", metavar="DIR", default=default(None), help="where etc, var, run and opt lie (or $WIREFLEET_ROOT)"
+        "--root",
+        metavar="DIR",
+        default=default(None),
+        help=f"where our files lie (or $WIREFLEET_ROOT; default: {OWN_LAYOUT.default_root})",
     )
     parser.add_argument("--tunnel", metavar="NAME", default=default(None), help="default: the only one configured")
     parser.add_argument("--json", action="store_true", default=default(False), help="one JSON document on stdout")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from ..config import TunnelConfig, parse, plan_changes, redact_conf, with_secrets
 from ..config.changes import Change
-from ..crypto import public_key_of
 from ..errors import ConfigError, DriverError, RefusedError, WireFleetError
+from ..keys import PrivateKey
 from .conf_text import with_preshared_keys
 from .control_protocol import Json
 from .keystore import KeyStore
@@ -52,7 +52,8 @@ class Configuration:
     def apply(self, request: ConfigRequest) -> Json:
         """Make it the tunnel's configuration. Raises ConfigError, RefusedError, DriverError; then all is as before."""
         proposal = self._propose(request)
-        self._require_private_key(proposal.config)
+        if proposal.config.interface.private_key is None and self._keys.public_key(self._paths.name) is None:
+            raise self._no_key()
         was_pending = self._store.pending()
         if proposal.changed:
             pending = self._replace(proposal, request.confirm_timeout_s)
@@ -100,8 +101,9 @@ class Configuration:
         files = self._store.wanted()
         if files.conf is None:
             return None
-        config = self._parsed(files)
-        self._require_private_key(config)
+        config = self._parsed(files, self._keys.private_key(self._paths.name))
+        if config.interface.private_key is None:
+            raise self._no_key()
         return config
 
     def _replace(self, proposal: Proposal, confirm_timeout_s: int) -> Pending | None:
@@ -120,34 +122,38 @@ class Configuration:
             raise
 
     def _propose(self, request: ConfigRequest) -> Proposal:
-        """Parses each text once: a hub's has thousands of peers, and its daemon has packets to move."""
-        key = self._keys.private_key(self._paths.name)
-        own_public_key = None if key is None else public_key_of(key)
+        """Parses each text once: a hub's has thousands of peers, and its daemon has packets to move.
+
+        Where only the service can open the private key, the proposal lacks it: whoever checks, or applies while nothing
+        runs, needs the public half alone.
+        """
+        key, own_public_key = self._keys.usable_key(self._paths.name), self._keys.public_key(self._paths.name)
         bare = parse(request.conf, request.toml, name=self._paths.name, own_public_key=own_public_key)
-        config = with_secrets(bare, private_key=key, preshared_keys=request.preshared_keys)
+        config = with_secrets(
+            bare, private_key=key, own_public_key=own_public_key, preshared_keys=request.preshared_keys
+        )
         files = ConfigFiles(with_preshared_keys(request.conf, request.preshared_keys), request.toml)
         before = self._store.current()
-        old = config if before == files else self._parsed_or_none(before)
+        old = config if before == files else self._parsed_or_none(before, key)
         return Proposal(files, config, files.digest != before.digest, plan_changes(old, config), before)
 
-    def _parsed(self, files: ConfigFiles) -> TunnelConfig:
+    def _parsed(self, files: ConfigFiles, key: PrivateKey | None) -> TunnelConfig:
         config = parse(files.conf or "", files.toml, name=self._paths.name)
-        return with_secrets(config, private_key=self._keys.private_key(self._paths.name))
+        return with_secrets(config, private_key=key)
 
-    def _parsed_or_none(self, files: ConfigFiles) -> TunnelConfig | None:
+    def _parsed_or_none(self, files: ConfigFiles, key: PrivateKey | None) -> TunnelConfig | None:
         """None also for stored files that became invalid: a valid request must be able to replace them."""
         try:
-            return None if files.conf is None else self._parsed(files)
+            return None if files.conf is None else self._parsed(files, key)
         except ConfigError:
             return None
 
-    def _require_private_key(self, config: TunnelConfig) -> None:
-        if config.interface.private_key is None:
-            raise RefusedError(
-                "this tunnel has no private key",
-                path=str(self._paths.private_key),
-                hint=f"wirefleet-agent --tunnel {self._paths.name} key ensure",
-            )
+    def _no_key(self) -> RefusedError:
+        return RefusedError(
+            "this tunnel has no private key",
+            path=str(self._paths.private_key),
+            hint=f"wirefleet-agent --tunnel {self._paths.name} key ensure",
+        )
 
     def _described(self, proposal: Proposal) -> Json:
         return {

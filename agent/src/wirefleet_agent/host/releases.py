@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Installed versions of the agent, side by side; one link says which one counts.
+"""Installed versions of the agent, side by side; one pointer says which one counts.
 
-``opt/wirefleet/releases/<name>/`` is complete and never changed after it appeared (the installer renames it into
-place). ``current`` and ``previous`` are relative symbolic links, each replaced atomically. A release's name is the
+``releases/<name>/`` is complete and never changed after it appeared (the installer renames it into place). ``current``
+and ``previous`` beside it are what the platform has for pointers (``release_pointers``). A release's name is the
 agent's version; a second build of the same version is called ``<version>+<first 12 digits of its digest>``.
 """
 
@@ -12,16 +12,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RefusedError
 from .file_lock import FileLock
-from .paths import Paths
-from .private_files import os_failure, sync_dir
+from .paths import WINDOWS_LAYOUT, Paths
+from .private_files import os_failure
+from .release_pointers import FilePointers, LinkPointers, ReleasePointers
 
-COMMAND = "bin/wirefleet-agent"
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,99}")
 _MIN_DIGEST_DIGITS = 8
 
@@ -54,6 +53,7 @@ class ReleaseStore:
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
+        self._pointers: ReleasePointers = FilePointers() if paths.layout is WINDOWS_LAYOUT else LinkPointers()
 
     def list(self) -> ReleaseList:
         """Complete releases only, sorted by name; what an interrupted installation left is not shown."""
@@ -76,8 +76,8 @@ class ReleaseStore:
             change = self._switched(name, current, previous)
             if change.changed:
                 if current is not None:
-                    self._link("previous", current)
-                self._link("current", name)
+                    self._point("previous", current)
+                self._point("current", name)
             return change
 
     def rollback(self, *, check: bool = False) -> ReleaseChange:
@@ -113,7 +113,7 @@ class ReleaseStore:
     def _digest(self, name: str) -> str | None:
         """None for what is not a complete release."""
         home = self._paths.release_dir / name
-        if not os.access(home / COMMAND, os.X_OK):
+        if not os.access(home / self._pointers.command, os.X_OK):
             return None
         try:
             record = json.loads((home / "release.json").read_text(encoding="utf-8"))
@@ -121,20 +121,14 @@ class ReleaseStore:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _target(self, link: str) -> str | None:
-        try:
-            target = (self._paths.opt_dir / link).readlink()
-        except OSError:
-            return None
-        return target.name if (self._paths.release_dir / target.name).is_dir() else None
+    def _target(self, pointer: str) -> str | None:
+        name = self._pointers.read(self._paths.opt_dir / pointer)
+        is_there = name is not None and _NAME.fullmatch(name) and (self._paths.release_dir / name).is_dir()
+        return name if is_there else None
 
-    def _link(self, link: str, name: str) -> None:
-        path = self._paths.opt_dir / link
-        staged = path.with_name(f".{link}.{secrets.token_hex(4)}.new")
+    def _point(self, pointer: str, name: str) -> None:
+        path = self._paths.opt_dir / pointer
         try:
-            staged.symlink_to(Path("releases") / name)
-            staged.replace(path)
-            sync_dir(path.parent)
+            self._pointers.write(path, name)
         except OSError as error:
-            staged.unlink(missing_ok=True)
-            raise os_failure("symlink", path, error) from error
+            raise os_failure("point", path, error) from error

@@ -78,6 +78,7 @@ class TunnelService:
                 self._note_revert(reverted)
         except DriverError as error:
             put_off = error
+        self._adopt_key()
         self._control.start()
         self._logger.info("service_started", tunnel=self._paths.name, pid=os.getpid())
         self._converge()
@@ -94,6 +95,14 @@ class TunnelService:
         self._control.stop()
         self._logger.info("service_stopped", tunnel=self._paths.name)
 
+    def _adopt_key(self) -> None:
+        """A key that was made while no service ran gets this account's own seal, where there is one."""
+        try:
+            if self._keys.adopt(self._paths.name):
+                self._logger.info("key_sealed_for_service")
+        except WireFleetError as error:
+            self._logger.warning("key_not_sealed_for_service", error=str(error))
+
     def _handlers(self) -> dict[str, Callable[[Mapping[str, object]], Json]]:
         return {
             "ping": lambda _request: self._identity() | {"is_configured": self._live.config is not None},
@@ -103,6 +112,7 @@ class TunnelService:
             "config.apply": lambda request: self._apply(ConfigRequest.from_json(request)),
             "config.confirm": lambda request: self._confirm(ConfirmRequest.from_json(request)),
             "config.show": lambda _request: self._configuration.show(),
+            "key.ensure": lambda _request: key_reply(self._keys.ensure(self._paths.name)),
             "key.rotate": lambda _request: self._rotate(),
         }
 

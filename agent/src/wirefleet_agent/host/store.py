@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """A tunnel's two configuration files as one transaction, confirmed or taken back.
 
-Theory. The files in ``etc/wirefleet`` are what runs. A change goes: *stage* (both new files durable beside the old
-ones), *commit* (the journal says "writing" and holds a copy of the old files; two renames; then the journal says
+Theory. The files in the configuration's folder are what runs. A change goes: *stage* (both new files durable beside the
+old ones), *commit* (the journal says "writing" and holds a copy of the old files; two renames; then the journal says
 "pending" with a deadline, or disappears if no confirmation is wanted). Whoever starts next looks at the journal first:
 
 ========== ======================== =========================================
@@ -15,6 +15,9 @@ pending    not confirmed yet        the copy is put back if the deadline passed
 ========== ======================== =========================================
 
 The copy is always the last *confirmed* configuration: a second change before the confirmation does not replace it.
+
+A .conf may hold keys, so it is sealed where the platform can, for every administrator of the host: they check and
+compare configurations without asking the service. One that was put there by hand is taken as it is.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from .private_files import (
     stage_private,
     write_private,
 )
+from .sealing import Audience, Sealing, own_sealing
 
 _SCHEMA = 1
 
@@ -83,13 +87,14 @@ class _Journal:
 class ConfigStore:
     """The files and the journal of one tunnel. Callers hold the tunnel's lock: one process at a time."""
 
-    def __init__(self, paths: TunnelPaths, clock: BootClock) -> None:
+    def __init__(self, paths: TunnelPaths, clock: BootClock, sealing: Sealing | None = None) -> None:
         self._paths = paths
         self._clock = clock
+        self._sealing = own_sealing() if sealing is None else sealing
 
     def current(self) -> ConfigFiles:
         """What runs, or shall run. Raises RefusedError for files that others may read, ConfigError for other text."""
-        return _read_files(self._paths.conf, self._paths.toml)
+        return self._read_files(self._paths.conf, self._paths.toml)
 
     def wanted(self) -> ConfigFiles:
         """What shall run: ``current``, but the confirmed copy where a revert is due that a full disk has put off."""
@@ -121,7 +126,7 @@ class ConfigStore:
     def stage(self, files: ConfigFiles) -> StagedFiles:
         """Both files durable on disk, not yet in place. Raises DriverError."""
         make_private_dir(self._paths.host.config_dir)
-        conf = stage_private(self._paths.conf, (files.conf or "").encode())
+        conf = stage_private(self._paths.conf, self._sealed(files.conf))
         try:
             toml = stage_private(self._paths.toml, files.toml.encode())
         except DriverError:
@@ -182,7 +187,7 @@ class ConfigStore:
             remove_file(self._paths.conf)
             remove_file(self._paths.toml)
         else:
-            write_private(self._paths.conf, backup.conf.encode())
+            write_private(self._paths.conf, self._sealed(backup.conf))
             write_private(self._paths.toml, backup.toml.encode())
         self._remove_journal()
         return backup
@@ -212,7 +217,7 @@ class ConfigStore:
             raise RefusedError(
                 "the journal of an unconfirmed change cannot be read",
                 path=str(self._journal_path),
-                hint="compare etc/wirefleet with the copies beside the journal, then remove it",
+                hint="compare the configuration with the copies beside the journal, then remove it",
             ) from error
 
     def _write_journal(self, journal: _Journal) -> None:
@@ -234,13 +239,30 @@ class ConfigStore:
         make_private_dir(self._paths.host.state_dir)
         make_private_dir(self._paths.pending_dir.parent)
         make_private_dir(self._paths.pending_dir)
-        write_private(self._paths.pending_dir / "backup.conf", (files.conf or "").encode())
+        write_private(self._paths.pending_dir / "backup.conf", self._sealed(files.conf))
         write_private(self._paths.pending_dir / "backup.toml", files.toml.encode())
 
     def _backup(self, journal: _Journal) -> ConfigFiles:
         if not journal.had_conf:
             return ConfigFiles()
-        return _read_files(self._paths.pending_dir / "backup.conf", self._paths.pending_dir / "backup.toml")
+        return self._read_files(self._paths.pending_dir / "backup.conf", self._paths.pending_dir / "backup.toml")
+
+    def _sealed(self, conf: str | None) -> bytes:
+        return self._sealing.seal((conf or "").encode(), self._purpose, Audience.HOST)
+
+    def _read_files(self, conf: Path, toml: Path) -> ConfigFiles:
+        content = read_private(conf)
+        if content is None:
+            return ConfigFiles()
+        try:
+            raw_conf = self._sealing.unseal(content, self._purpose)
+        except RefusedError as error:
+            raise RefusedError(error.message, path=str(conf), hint=error.hint) from error
+        return ConfigFiles(_decoded(raw_conf, conf), _decoded(read_private(toml) or b"", toml))
+
+    @property
+    def _purpose(self) -> str:
+        return f"config {self._paths.name}"
 
     def _last_confirmed(self) -> bytes:
         return read_private(self._paths.pending_dir / "confirmed") or b""
@@ -270,13 +292,6 @@ class StagedFiles:
 
 def _fingerprint(confirm_id: str) -> bytes:
     return hashlib.sha256(confirm_id.encode()).hexdigest().encode()
-
-
-def _read_files(conf: Path, toml: Path) -> ConfigFiles:
-    raw_conf = read_private(conf)
-    if raw_conf is None:
-        return ConfigFiles()
-    return ConfigFiles(_decoded(raw_conf, conf), _decoded(read_private(toml) or b"", toml))
 
 
 def _decoded(raw: bytes, path: Path) -> str:

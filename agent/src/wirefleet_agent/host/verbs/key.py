@@ -22,10 +22,14 @@ def register(verbs: VerbTable) -> None:
 
 
 def _ensure(call: Call) -> Answer:
+    """By the service if there is one and it can seal the key better; it is asked only where a key has to be made."""
     from ..keystore import KeyStore
     from ..replies import key_reply
 
-    return _answer(key_reply(KeyStore(call.paths).ensure(call.tunnel().name, check=call.check)))
+    tunnel, keys = call.tunnel(), KeyStore(call.paths)
+    if call.check or not keys.is_for_service or keys.public_key(tunnel.name) is not None:
+        return _answer(key_reply(keys.ensure(tunnel.name, check=call.check)))
+    return _answer(by_daemon_or_alone(tunnel, "key.ensure", {}, lambda: key_reply(keys.ensure(tunnel.name))))
 
 
 def _rotate(call: Call) -> Answer:
