@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Protocol
 
-from ..drivers.pipe_windows import PipeConnection, PipeServer
+from ..drivers.pipe_windows import PipeApi, PipeConnection, PipeServer
 from ..engine import Loop
 from ..engine.threads import LoopCalls
 from ..errors import UnreachableError
@@ -19,19 +18,6 @@ ANSWER_TIMEOUT_S = 60.0
 _CHUNK_BYTES = 64 * 1024
 
 
-class ServesPipe(Protocol):
-    """What a pipe's server can do for us."""
-
-    def start(self) -> None:
-        """Raises DriverError."""
-
-    def stop(self) -> None:
-        """Idempotent; its threads have ended."""
-
-
-ServePipe = Callable[[str, Callable[[PipeConnection], None]], ServesPipe]
-
-
 class ConnectPipe(Protocol):
     def __call__(self, name: str, *, timeout_s: float) -> PipeConnection: ...
 
@@ -40,18 +26,12 @@ def control_pipe_name(tunnel: str) -> str:
     return rf"\\.\pipe\wirefleet\{tunnel}"
 
 
-def serve_pipe(name: str, serve: Callable[[PipeConnection], None]) -> ServesPipe:
-    """The real server."""
-    return PipeServer(name, serve, idle_timeout_s=CONNECTION_TIMEOUT_S)
-
-
 class PipeListener:
     """A ControlListener: a thread of the pipe's server reads the line, the loop's thread answers it."""
 
-    def __init__(self, loop: Loop, name: str, serve: ServePipe = serve_pipe) -> None:
-        self._loop = loop
+    def __init__(self, loop: Loop, name: str, pipes: PipeApi) -> None:
         self._calls = LoopCalls(loop)
-        self._server = serve(name, self._converse)
+        self._server = PipeServer(name, self._converse, idle_timeout_s=CONNECTION_TIMEOUT_S, api=pipes)
         self._answer: Answer = lambda _line: b""
 
     def start(self, answer: Answer) -> None:

@@ -22,6 +22,7 @@ from .control_protocol import Json
 from .file_lock import FileLock
 from .paths import TunnelPaths
 from .private_files import make_private_dir, os_failure
+from .restart import RestartOrder
 
 _POLL_S = 0.05
 _START_TIMEOUT_S = 20.0
@@ -70,6 +71,15 @@ class Daemon:
                 raise UnreachableError(f"process {holder} does not end", path=str(self._paths.pid))
         return {"changed": True, "running": False, "pid": None}
 
+    def spawn_restart(self, order: RestartOrder) -> None:
+        """See DaemonControl: in a session of its own, which the end of the caller's does not concern."""
+        command = order.command(self._paths)
+        null = subprocess.DEVNULL
+        try:
+            subprocess.Popen(command, stdin=null, stdout=null, stderr=null, cwd="/", start_new_session=True)
+        except OSError as error:
+            raise _exec_failure(command, error) from error
+
     def _spawn(self) -> subprocess.Popen[bytes]:
         paths = self._paths
         make_private_dir(paths.log.parent)
@@ -85,9 +95,7 @@ class Daemon:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
             )
         except OSError as error:
-            raise DriverError(
-                f"cannot start the daemon: {error.strerror}", call="exec", os_code=error.errno or 0, path=command[0]
-            ) from error
+            raise _exec_failure(command, error) from error
         finally:
             os.close(log)
 
@@ -154,3 +162,8 @@ class Daemon:
                     return str(record.get("error") or record["event"])
                 return line
         return "it left no message"
+
+
+def _exec_failure(command: list[str], error: OSError) -> DriverError:
+    message = f"cannot start the daemon: {error.strerror}"
+    return DriverError(message, call="exec", os_code=error.errno or 0, path=command[0])

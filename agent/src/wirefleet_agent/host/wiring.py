@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dishka import (
     DEFAULT_COMPONENT,
@@ -50,6 +51,7 @@ from .store import ConfigStore
 
 MonotonicClock = Callable[[], float]
 LogLevelSetter = Callable[[LogLevel], None]
+P = TypeVar("P")
 
 
 NAMED_CALLABLES: Mapping[str, object] = {
@@ -240,9 +242,15 @@ def is_provided(container: Container, wanted: type) -> bool:
 @contextlib.contextmanager
 def open_service(paths: TunnelPaths, logs: Logs) -> Iterator[HostProcess]:
     """The service of one tunnel, ready to ``run``; everything that it made is closed at the end."""
-    platform = this_platform()
-    container = build_container(context={TunnelPaths: paths, Logs: logs}, platform=platform)
+    with open_process(paths, logs, this_platform().process) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def open_process(paths: TunnelPaths, logs: Logs, kind: type[P]) -> Iterator[P]:
+    """Like ``open_service``, for who knows the platform."""
+    container = build_container(context={TunnelPaths: paths, Logs: logs})
     try:
-        yield container.get(platform.process)
+        yield container.get(kind)
     finally:
         container.close()

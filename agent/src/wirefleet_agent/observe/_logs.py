@@ -14,6 +14,7 @@ from typing import TextIO, cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from ._event_log import EventLog, EventLogCopy
 from ._log_file import LogFile
 from ._redaction import redact_event
 
@@ -58,16 +59,24 @@ class Logs:
     def __init__(self) -> None:
         self._file: LogFile | None = None
         self._stream: TextIO | None = None
+        self._event_log: EventLog | None = None
         self._is_level_fixed = False
 
     def configure(
-        self, *, level: str, is_level_fixed: bool = False, path: Path | None = None, stream: TextIO | None = None
+        self,
+        *,
+        level: str,
+        is_level_fixed: bool = False,
+        path: Path | None = None,
+        stream: TextIO | None = None,
+        event_log: EventLog | None = None,
     ) -> None:
         """level: a name for ``parse_log_level``; fixed: ``set_level`` does not change it. path: a file; else
-        ``stream``, else stderr."""
+        ``stream``, else stderr. event_log: gets warnings and worse as well."""
         number = parse_log_level(level)
         stale, self._file = self._file, None if path is None else LogFile(path)
         self._stream = stream
+        self._event_log = event_log
         self._is_level_fixed = is_level_fixed
         self._set_up(number)
         if stale is not None:
@@ -88,6 +97,7 @@ class Logs:
                 structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
                 structlog.processors.format_exc_info,
                 redact_event,
+                *([] if self._event_log is None else [EventLogCopy(self._event_log)]),
                 _order_fields,
                 structlog.processors.JSONRenderer(),
             ],

@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""``run`` and ``daemon start|stop``: the tunnel's service, in the foreground or on its own."""
+"""``run`` and ``daemon start|stop|restart``: the tunnel's service, in the foreground or on its own."""
 
 from __future__ import annotations
 
-import os
+import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import UsageError
 from ..call import Answer, Call, VerbTable, seconds
 from ..control_protocol import Json
-from ..private_files import os_failure
 
 _RUN_EPILOG = """The service starts without a configuration too and waits for `config apply`. Signals: TERM and INT
 end it and clean up, HUP reopens the log file. LOG_LEVEL (debug, info, warning, error, silent) goes before the
@@ -22,6 +22,7 @@ example:
 _DAEMON_EPILOG = """examples:
   wirefleet-agent --tunnel wf0 daemon start --wait
   wirefleet-agent --tunnel wf0 daemon stop
+  wirefleet-agent --tunnel wf0 daemon restart --detach    over the tunnel itself; `status` tells how it went
 """
 
 
@@ -34,25 +35,21 @@ def register(verbs: VerbTable) -> None:
     start.add_argument("--timeout", type=seconds, default=30.0, metavar="S", help="with --wait: seconds (default 30)")
     stop = actions.add("stop", "stop it and clean up", _stop)
     stop.add_argument("--timeout", type=seconds, default=30.0, metavar="S", help="then it is killed (default 30)")
+    restart = actions.add("restart", "stop it and start it, also over its own tunnel", _restart)
+    restart.add_argument("--detach", action="store_true", help="return at once; `status` tells how it went")
+    restart.add_argument("--wait", action="store_true", help="wait until the stored configuration is applied")
+    restart.add_argument("--timeout", type=seconds, default=30.0, metavar="S", help="for each step (default 30)")
+    restart.add_argument("--id", dest="restart_id", help=argparse.SUPPRESS)  # the process that --detach starts
 
 
 def _run(call: Call) -> Answer:
-    from ...observe import Logs, get_logger, parse_log_level
+    from ...observe import get_logger
+    from ..log_setup import configured_logs
 
     if call.check:
         raise UsageError("to run has no check mode", path="--check", hint="daemon start --check tells if it runs")
     tunnel = call.tunnel()
-    level = os.environ.get("LOG_LEVEL")
-    logs = Logs()
-    try:
-        parse_log_level(level or "info")
-    except ValueError as error:
-        raise UsageError(str(error), path="LOG_LEVEL") from error
-    log_file = call.arguments.log_file
-    try:
-        logs.configure(level=level or "info", is_level_fixed=level is not None, path=log_file)
-    except OSError as error:
-        raise os_failure("open", log_file, error) from error
+    logs = configured_logs(call.arguments.log_file)
     from ..wiring import open_service
 
     try:
@@ -66,20 +63,44 @@ def _run(call: Call) -> Answer:
 
 
 def _start(call: Call) -> Answer:
-    from ..daemon import Daemon
+    from ..restart import daemon_of
 
     arguments = call.arguments
     wait_s = arguments.timeout if arguments.wait else None
-    reply = Daemon(call.tunnel()).start(wait_s=wait_s, check=call.check)
+    reply = daemon_of(call.tunnel()).start(wait_s=wait_s, check=call.check)
     if not reply["running"]:
         return Answer(reply, "would be started")
     return Answer(reply, f"{'started' if reply['changed'] else 'was running'}, process {reply['pid']}")
 
 
 def _stop(call: Call) -> Answer:
-    from ..daemon import Daemon
+    from ..restart import daemon_of
 
-    reply = Daemon(call.tunnel()).stop(timeout_s=call.arguments.timeout, check=call.check)
+    reply = daemon_of(call.tunnel()).stop(timeout_s=call.arguments.timeout, check=call.check)
     if reply["running"]:
         return Answer(reply, "would be stopped")
     return Answer(reply, "stopped" if reply["changed"] else "was not running")
+
+
+def _restart(call: Call) -> Answer:
+    from ..restart import RestartOrder, daemon_of, is_restart_id, let_the_answer_leave, restart, restart_detached
+    from ..restart_record import RestartRecord
+
+    arguments, tunnel = call.arguments, call.tunnel()
+    daemon, record = daemon_of(tunnel), RestartRecord(tunnel)
+    if call.check:
+        found = daemon.start(wait_s=None, check=True)
+        return Answer(found | {"changed": True}, "would be restarted")
+    order = RestartOrder.new(arguments.timeout, is_waiting=arguments.wait)
+    if arguments.detach:
+        found = daemon.start(wait_s=None, check=True)
+        restart_detached(daemon, record, order)
+        reply: Json = {"changed": True, "running": found["running"], "restart_id": order.restart_id}
+        return Answer(reply, f"restart {order.restart_id} has begun: wirefleet-agent status")
+    if arguments.restart_id is not None:
+        if not is_restart_id(arguments.restart_id):
+            raise UsageError("this is not the id of a restart", path="--id")
+        order = replace(order, restart_id=arguments.restart_id)
+        let_the_answer_leave()
+    reply = restart(daemon, record, order)
+    return Answer(reply, f"restarted, process {reply['pid']}")
