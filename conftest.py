@@ -6,7 +6,7 @@
 * In CI nothing is skipped: a missing tool or right is a failure there, whatever a test says about it.
 * ``linux_only`` and ``windows_only`` deselect a test on the other platform: what it is about does not exist there. The
   Windows half runs under Wine in the rehearsal.
-* Several workers (``-n``): a file stays on one worker, all tests of the lab on one and all of the rehearsal on one, since
+* Several workers (``-n``): a file stays on one worker, all tests of the lab on one, all of the rehearsal on one, since
   they share a fleet; and what takes longest begins first.
 """
 

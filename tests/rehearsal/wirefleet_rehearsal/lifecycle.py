@@ -18,6 +18,7 @@ from wirefleet_lab.machine import namespace_exists
 from wirefleet_lab.topology import LabError
 
 from . import winrm
+from .bundles import prepare_bundles
 from .cache import RehearsalError
 from .host import WineHost
 from .prefix import template
@@ -60,6 +61,8 @@ def up(rehearsal: Rehearsal, say: Say) -> None:
         path, digest = runtime()
         (rehearsal.state / RUNTIME_FACTS).write_text(json.dumps({"path": str(path), "sha256": digest}) + "\n")
         winrm.prepare(rehearsal)
+        with step(say, "bundles of the agent"):
+            prepare_bundles(rehearsal)
         with step(say, f"{len(WINDOWS_HOSTS)} Windows hosts booted"), ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda name: power_on(rehearsal, name), WINDOWS_HOSTS))
     except BaseException:
@@ -90,7 +93,8 @@ def down(rehearsal: Rehearsal) -> dict[str, Any]:
         reply = namespaces.down(rehearsal.lab)
     except LabError as error:
         raise RehearsalError(str(error), error.hint) from error
-    shutil.rmtree(rehearsal.winrm, ignore_errors=True)
+    for directory in (rehearsal.winrm, rehearsal.bundles):
+        shutil.rmtree(directory, ignore_errors=True)
     (rehearsal.state / RUNTIME_FACTS).unlink(missing_ok=True)
     if rehearsal.state.is_dir() and not any(rehearsal.state.iterdir()):
         rehearsal.state.rmdir()

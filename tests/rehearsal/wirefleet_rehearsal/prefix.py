@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from .cache import COMMAND_TIMEOUT_S, RehearsalError, file_sums, product, run
+from .windows_python import unpacked
 from .winelib import build_dlls
 
 WINE = Path("/usr/lib/wine/wine64")
@@ -42,6 +43,12 @@ set -o pipefail
 exec 4>&1
 {{ taskset -c {cpu} '{wine}' "$@" 2>&3 3>&- 4>&- | cat >&4; }} 3>&1 | cat >&2
 """
+# The host has no Python of its own: this one lies outside its disk, and only the stand-ins use it.
+_PYTHON = """\
+#!/bin/bash
+# Run a Windows Python program as the stand-ins do.
+exec '{prefix}/wexec' '{python}' "$@"
+"""
 _SHUTDOWN = """\
 #!/bin/bash
 # Power off; with -f at once. Wine's registry is written, but no service is told.
@@ -50,7 +57,7 @@ _SHUTDOWN = """\
 '{wineserver}' -k </dev/null >/dev/null 2>&1
 '{wineserver}' -w </dev/null >/dev/null 2>&1
 """
-_SCRIPTS = {"wenv": _ENVIRONMENT, "wboot": _BOOT, "wexec": _EXEC, "wshutdown": _SHUTDOWN}
+_SCRIPTS = {"wenv": _ENVIRONMENT, "wboot": _BOOT, "wexec": _EXEC, "wpy": _PYTHON, "wshutdown": _SHUTDOWN}
 
 
 def template() -> Path:
@@ -88,7 +95,7 @@ def _link_shared_dlls(prefix: Path) -> None:
 
 
 def make_prefix(prefix: Path, cpu: int) -> None:
-    """A new disk with the commands wboot, wexec and wshutdown in it.
+    """A new disk with the commands wboot, wexec, wpy and wshutdown in it.
 
     cpu: the processor of all its Windows processes. Every call of Windows is a round trip to the wineserver, which
     costs 10 us on one processor and 130 us between two.
@@ -101,6 +108,7 @@ def make_prefix(prefix: Path, cpu: int) -> None:
     values = {
         "prefix": prefix, "cpu": cpu, "wine": WINE, "wineserver": WINESERVER, "overrides": _OVERRIDES,
         "dlls": build_dlls(),
+        "python": "Z:" + str(unpacked() / "python.exe").replace("/", "\\"),
     }  # fmt: skip
     for name, text in _SCRIPTS.items():
         (prefix / name).write_text(text.format_map(values))

@@ -57,3 +57,8 @@ class Rehearsal:
     def winrm(self) -> Path:
         """Certificates and the password of the rehearsal's administrators."""
         return self.state / "winrm"
+
+    @property
+    def bundles(self) -> Path:
+        """Where site.yml finds the agent's bundles."""
+        return self.state / "bundles"

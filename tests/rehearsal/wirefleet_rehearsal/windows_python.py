@@ -46,6 +46,11 @@ def _python_version() -> str:
     return platform.python_version()
 
 
+def unpacked() -> Path:
+    """The runtime as a directory that is on no host's disk; the stand-ins use it to ask Windows from inside."""
+    return product("runtime-tree", [runtime()[1]], unpack)
+
+
 def unpack(target: Path) -> None:
     """Unpack the runtime into a directory."""
     with zipfile.ZipFile(runtime()[0]) as archive:

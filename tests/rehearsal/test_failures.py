@@ -1,0 +1,79 @@
+# Copyright (c) 2026 WireFleet
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong by itself: power, crashes, load; and what must not go wrong while somebody works on a host."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+from wirefleet_lab.machine import in_namespace
+from wirefleet_rehearsal import lifecycle
+
+pytestmark = [pytest.mark.rehearsal, pytest.mark.slow]
+
+MINIMUM_MBIT_S = 100
+
+
+def test_two_wine_hosts_carry_a_hundred_megabits_of_tcp(fleet, report):
+    address = fleet.overlay("hub-1")
+    server = subprocess.Popen(
+        in_namespace(fleet.rehearsal.namespace("hub-1"), ["iperf3", "--server", "--one-off", "--bind", address]),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert fleet.wait_until(lambda: "5201" in fleet.linux("hub-1", "ss", "-ltn").stdout, timeout_s=10)
+        client = fleet.linux("spoke-1", "iperf3", "--client", address, "--time", "10", "--omit", "1", "--json")
+    finally:
+        server.terminate()
+        server.wait()
+
+    reply = json.loads(client.stdout)
+    mbit_s = reply["end"]["sum_received"]["bits_per_second"] / 1e6
+    report.measured["TCP spoke-1 to hub-1 through the tunnel, Mbit/s"] = round(mbit_s)
+    assert mbit_s >= MINIMUM_MBIT_S
+
+
+@pytest.mark.usefixtures("converged_afterwards")
+def test_no_ping_is_lost_between_two_hosts_while_another_is_changed(fleet, report):
+    with fleet.pings("spoke-1", "hub-1") as pings:
+        run = fleet.play("site", inventory=fleet.inventory(hub_3={"wirefleet_keepalive": 20}))
+
+    report.measured["pings while another host was changed"] = f"{pings.sent} sent, {pings.lost} lost"
+    assert run.returncode == 0, run.tail
+    assert "hub-3" in run.changed
+    assert pings.sent > 50
+    assert pings.lost == 0
+
+
+def test_killed_service_comes_back_and_its_sessions_recover(fleet):
+    before = fleet.service_pids("hub-2")
+    assert before
+
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+
+    assert fleet.wait_until(lambda: bool(set(fleet.service_pids("hub-2")) - set(before)), timeout_s=60)
+    assert fleet.wait_until(lambda: fleet.ping("spoke-1", fleet.overlay("hub-2")), timeout_s=60)
+    assert fleet.wait_until(lambda: fleet.unreachable_paths() == [], timeout_s=60)
+
+
+def test_power_cut_of_a_hub_leaves_the_others_alone_and_the_hub_comes_back_by_booting(fleet, report):
+    with fleet.pings("spoke-1", "hub-2") as pings:
+        lifecycle.power_cut(fleet.rehearsal, "hub-1")
+        assert not fleet.ping("spoke-2", fleet.overlay("hub-1"))
+        lifecycle.power_on(fleet.rehearsal, "hub-1")
+        is_back = fleet.wait_until(lambda: fleet.ping("spoke-2", fleet.overlay("hub-1")), timeout_s=120)
+
+    report.measured["pings between others during a hub's power cut"] = f"{pings.sent} sent, {pings.lost} lost"
+    assert is_back
+    assert pings.lost == 0
+    assert fleet.wait_until(lambda: fleet.unreachable_paths() == [], timeout_s=60)
+    run = fleet.play("site")
+    assert run.returncode == 0, run.tail
+    assert run.changed == {}
