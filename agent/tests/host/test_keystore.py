@@ -23,16 +23,12 @@ def keys(paths):
     return KeyStore(paths)
 
 
-def test_a_key_is_born_once_in_a_private_file(keys, paths):
+def test_a_key_is_born_once(keys, paths):
     first = keys.ensure("wf0")
     second = keys.ensure("wf0")
 
     assert (first.changed, second.changed) == (True, False)
     assert first.public_key == second.public_key == public_key_of(keys.private_key("wf0"))
-    path = paths.tunnel("wf0").private_key
-    assert oct(path.stat().st_mode & 0o777) == "0o600"
-    assert oct(path.parent.stat().st_mode & 0o777) == "0o700"
-    assert len(path.read_text().strip()) == 44
 
 
 def test_tunnels_have_keys_of_their_own_and_one_identity(keys):
@@ -84,49 +80,6 @@ def test_a_removed_key_is_gone(keys):
     assert keys.private_key("wf0") is None
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
-def test_a_key_that_others_may_read_is_refused(keys, paths, mode):
-    keys.ensure("wf0")
-    paths.tunnel("wf0").private_key.chmod(mode)
-
-    with pytest.raises(RefusedError, match="others may read") as caught:
-        keys.show("wf0")
-    assert "chmod 600" in caught.value.hint
-
-
-def test_a_key_in_a_directory_that_others_may_write_to_is_refused(keys, paths):
-    keys.ensure("wf0")
-    paths.key_dir.chmod(0o770)
-
-    with pytest.raises(RefusedError, match="others may replace"):
-        keys.show("wf0")
-
-
-def test_a_symbolic_link_is_not_a_key(keys, paths, tmp_path):
-    keys.ensure("wf0")
-    os.symlink(paths.tunnel("wf0").private_key, paths.tunnel("wf1").private_key)
-
-    with pytest.raises(RefusedError, match="symbolic link"):
-        keys.show("wf1")
-
-
-def test_a_named_pipe_is_not_waited_for(keys, paths):
-    keys.ensure("wf0")
-    os.mkfifo(paths.tunnel("wf1").private_key, 0o600)
-
-    with pytest.raises(RefusedError, match="regular file"):
-        keys.show("wf1")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_key_of_another_user_is_refused(keys, paths):
-    keys.ensure("wf0")
-    os.chown(paths.tunnel("wf0").private_key, 65534, 65534)
-
-    with pytest.raises(RefusedError, match="belongs to user 65534"):
-        keys.show("wf0")
-
-
 @pytest.mark.parametrize("text", ["", "short", "A" * 44, "é" * 22])
 def test_what_is_not_a_key_is_refused_without_quoting_it(keys, paths, text):
     keys.ensure("wf0")
@@ -135,17 +88,6 @@ def test_what_is_not_a_key_is_refused_without_quoting_it(keys, paths, text):
     with pytest.raises(RefusedError, match="not a key") as caught:
         keys.ensure("wf0")
     assert not text or text not in str(caught.value)
-
-
-def test_a_key_directory_that_is_a_link_is_refused(keys, paths, tmp_path):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    paths.state_dir.mkdir(parents=True)
-    paths.key_dir.symlink_to(elsewhere)
-
-    with pytest.raises(RefusedError, match="directory of its own"):
-        keys.ensure("wf0")
-    assert list(elsewhere.iterdir()) == []
 
 
 def test_a_full_disk_is_a_driver_error_and_leaves_nothing(keys, paths, monkeypatch):
@@ -159,7 +101,7 @@ def test_a_full_disk_is_a_driver_error_and_leaves_nothing(keys, paths, monkeypat
     assert not paths.key_dir.exists() or list(paths.key_dir.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".", "-x", "sixteen-letters-", "a b", "wf0\n", "ü"])
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".", "-x", "33-letters-are-too-many-anywhere-", "a b", "wf0\n"])
 def test_a_tunnel_name_that_is_no_interface_name_is_a_usage_error(paths, name):
     with pytest.raises(UsageError):
         paths.tunnel(name)

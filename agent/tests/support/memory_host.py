@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dishka import Container, Provider, provide
+from support.fake_time import FakeTime
 from wirefleet_agent.drivers.interfaces import RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from wirefleet_agent.drivers.memory import MemoryRoutes, MemoryTun, MemoryUdp, MemoryUnderlay
 from wirefleet_agent.engine import Loop
@@ -24,22 +25,6 @@ from wirefleet_agent.host.service import TunnelService
 from wirefleet_agent.host.wiring import HostScope, MonotonicClock, build_container
 from wirefleet_agent.host.wiring_linux import UapiDirectory
 from wirefleet_agent.observe import Logs
-
-
-@dataclass
-class FakeTime:
-    """Monotonic, boot and wall time of one host; ``pass_s`` lets them go on together."""
-
-    now_s: float = 1000.0
-    wall_s: float = 1_700_000_000.0
-    boot_id: str = "boot-1"
-
-    def pass_s(self, seconds: float) -> None:
-        self.now_s += seconds
-        self.wall_s += seconds
-
-    def boot_clock(self) -> BootClock:
-        return BootClock(lambda: self.now_s, lambda: self.wall_s, self.boot_id)
 
 
 class FollowingRoutes(MemoryRoutes):
