@@ -1,24 +1,25 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""The bundle file: a zip that Python runs, the same bytes for the same contents."""
+"""The bundle file: a zip, the same bytes for the same contents."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
+from wirefleet_bundle.contents import Bundle
 from wirefleet_bundle.errors import BundleError
-from wirefleet_bundle.manifest import MANIFEST, PAYLOAD, SCHEMA, Bundle, Manifest, parse_manifest
+from wirefleet_bundle.manifest import MANIFEST, SCHEMA, Manifest, parse_manifest
 
-_SHEBANG = b"#!/usr/bin/env python3\n"
+SHEBANG = b"#!/usr/bin/env python3\n"
 _DATE = (1980, 1, 1, 0, 0, 0)
-_MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
-_OLD_NAMES = {"manylinux2014": (2, 17), "manylinux2010": (2, 12), "manylinux1": (2, 5)}
+_PACKED_ALREADY = (".whl", ".zip", ".pyz")
 
 
 def existing_bundle(path: Path, inputs: str) -> Manifest | None:
@@ -37,69 +38,50 @@ def existing_bundle(path: Path, inputs: str) -> Manifest | None:
 
 
 def write_bundle(
-    path: Path,
-    installer: Path,
-    version: str,
-    platform: str,
-    inputs: str,
-    agent_wheel: Path,
-    wheels: Mapping[str, tuple[Path, ...]],
-    tool: Path,
+    path: Path, record: Mapping[str, object], members: Mapping[str, bytes], *, is_program: bool
 ) -> Manifest:
-    """Write the bundle beside ``path`` and rename it into place; returns its manifest."""
-    payload = {wheel.name: wheel for group in wheels.values() for wheel in group} | {
-        agent_wheel.name: agent_wheel,
-        tool.name: tool,
-    }
-    record = {
-        "schema": SCHEMA,
-        "version": version,
-        "platform": platform,
-        "glibc": _least_glibc(payload),
-        "wheels": {python: sorted({agent_wheel.name, *(w.name for w in group)}) for python, group in wheels.items()},
-        "tool": tool.name,
-        "files": {name: _sum(file) for name, file in sorted(payload.items())},
-        "inputs": inputs,
-    }
-    raw = json.dumps(record, indent=1, sort_keys=True).encode() + b"\n"
+    """Write the bundle beside ``path`` and rename it into place; returns its manifest.
+
+    record: the manifest but for its schema and its list of files. is_program: Python can run the file itself.
+    """
+    sums = {name: {"size": len(content), "sha256": _sum(content)} for name, content in sorted(members.items())}
+    raw = json.dumps({**record, "schema": SCHEMA, "files": sums}, indent=1, sort_keys=True).encode() + b"\n"
+    manifest = parse_manifest(raw)
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with staged.open("wb") as stream:
-            stream.write(_SHEBANG)
-            with zipfile.ZipFile(stream, "w") as archive:
-                for source in sorted(installer.rglob("*.py")):
-                    _add(archive, source.relative_to(installer).as_posix(), source.read_bytes(), zipfile.ZIP_DEFLATED)
-                _add(archive, MANIFEST, raw, zipfile.ZIP_DEFLATED)
-                for name, file in sorted(payload.items()):
-                    _add(archive, PAYLOAD + name, file.read_bytes(), zipfile.ZIP_STORED)
-        staged.chmod(0o755)
+            stream.write(SHEBANG if is_program else b"")
+            _write(stream, {MANIFEST: raw, **dict(sorted(members.items()))})
+        staged.chmod(0o755 if is_program else 0o644)
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
-    return parse_manifest(raw)
+    return manifest
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: bytes, compression: int) -> None:
-    info = zipfile.ZipInfo(name, _DATE)
-    info.compress_type = compression
-    info.external_attr = 0o100644 << 16
-    info.create_system = 3
-    archive.writestr(info, content)
+def installer_members(folder: Path) -> dict[str, bytes]:
+    """The installer's modules, by their places in a program."""
+    return {source.relative_to(folder).as_posix(): source.read_bytes() for source in sorted(folder.rglob("*.py"))}
 
 
-def _sum(file: Path) -> dict[str, object]:
-    content = file.read_bytes()
-    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def program(members: Mapping[str, bytes]) -> bytes:
+    """A zip that Python runs."""
+    stream = io.BytesIO()
+    stream.write(SHEBANG)
+    _write(stream, members)
+    return stream.getvalue()
 
 
-def _least_glibc(names: Mapping[str, Path]) -> tuple[int, int] | None:
-    """What the most demanding wheel needs; each wheel runs wherever its most modest tag does."""
-    needed = [min(versions) for name in names if (versions := _glibc_tags(name))]
-    return max(needed, default=None)
+def _write(stream: IO[bytes], members: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name, _DATE)
+            info.compress_type = zipfile.ZIP_STORED if name.endswith(_PACKED_ALREADY) else zipfile.ZIP_DEFLATED
+            info.external_attr = 0o100644 << 16
+            info.create_system = 3
+            archive.writestr(info, content)
 
 
-def _glibc_tags(wheel: str) -> list[tuple[int, int]]:
-    tags = wheel.removesuffix(".whl").rsplit("-", 1)[-1]
-    versions = [(int(major), int(minor)) for major, minor in _MANYLINUX.findall(tags)]
-    return versions + [version for old, version in _OLD_NAMES.items() if old in tags]
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

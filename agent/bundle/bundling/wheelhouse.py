@@ -1,19 +1,15 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""The packages beside the agent, exact versions, downloaded once per platform and Python version."""
+"""The packages beside the agent for Linux, exact versions, downloaded once per platform and Python version."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from wirefleet_bundle.errors import BundleError, UsageError
 
+from .cache import Cache
 from .programs import run_pip
 
 _PYTHON = re.compile(r"3\.[0-9]{1,2}")
@@ -23,15 +19,16 @@ _MANYLINUX = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux_2
 
 
 class Wheelhouse:
-    """A cache folder: a complete download has a folder named after what was asked for; an aborted one has none."""
+    """Wheels from the cache, or from the package index."""
 
     def __init__(self, cache: Path, platform: str, requirements: tuple[str, ...], constraints: Path) -> None:
         match = _PLATFORM.fullmatch(platform)
         if match is None:
             raise UsageError(
-                f"{platform} is not a platform that bundles are built for", hint="for example linux_x86_64"
+                f"{platform} is not a platform that bundles are built for",
+                hint="for example linux_x86_64 or win_amd64",
             )
-        self._cache = cache
+        self._cache = Cache(cache)
         self._machine = match["machine"]
         self._requirements = requirements
         self._constraints = constraints
@@ -50,14 +47,7 @@ class Wheelhouse:
 
     def build_backend(self) -> Path:
         """A folder with setuptools to build the agent's wheel with."""
-
-        def unpack(folder: Path) -> None:
-            wheel = self._downloaded(["--no-deps", "setuptools"], "setuptools")[0]
-            run_pip(
-                ["install", "--no-index", "--no-deps", "--target", str(folder), str(wheel)], {}, "unpacking setuptools"
-            )
-
-        return self._cached("backend", ["setuptools"], unpack)
+        return unpacked(self._cache, self._downloaded(["--no-deps", "setuptools"], "setuptools")[0])
 
     def _downloaded(self, arguments: list[str], what: str) -> tuple[Path, ...]:
         def download(folder: Path) -> None:
@@ -65,28 +55,23 @@ class Wheelhouse:
             fixed = ["download", "--only-binary=:all:", "--constraint", str(self._constraints), "--dest", str(folder)]
             run_pip([*fixed, *arguments], {}, f"downloading {what}")
 
-        folder = self._cached("wheels", arguments, download)
-        wheels = tuple(sorted(folder.glob("*.whl")))
-        if not wheels:
-            raise BundleError(f"there are no {what} in the cache", path=str(folder), hint="remove that folder")
-        return wheels
+        pins = self._constraints.read_text(encoding="utf-8")
+        return wheels_in(self._cache.folder_for("wheels", [self._machine, *arguments, pins], download), what)
 
-    def _cached(self, kind: str, arguments: list[str], fill: Callable[[Path], None]) -> Path:
-        pins = self._constraints.read_bytes()
-        name = hashlib.sha256("\0".join((self._machine, *arguments)).encode() + b"\0" + pins).hexdigest()[:24]
-        folder = self._cache / kind / name
-        if folder.is_dir():
-            return folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=folder.parent))
-        try:
-            fill(staging)
-            try:
-                staging.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # else somebody else was faster with the same content
-                    raise
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-        os.utime(folder)
-        return folder
+
+def wheels_in(folder: Path, what: str) -> tuple[Path, ...]:
+    """Raises BundleError for a folder of the cache that somebody emptied."""
+    wheels = tuple(sorted(folder.glob("*.whl")))
+    if not wheels:
+        raise BundleError(f"there are no {what} in the cache", path=str(folder), hint="remove that folder")
+    return wheels
+
+
+def unpacked(cache: Cache, wheel: Path) -> Path:
+    """A folder with the wheel's packages, to be put on PYTHONPATH."""
+
+    def unpack(folder: Path) -> None:
+        arguments = ["install", "--no-deps", "--no-index", "--no-compile", "--target", str(folder), str(wheel)]
+        run_pip(arguments, {}, f"unpacking {wheel.name}")
+
+    return cache.folder_for("backend", [wheel.parent.name, wheel.name], unpack)

@@ -15,6 +15,7 @@ from support.bundles import (
     BUNDLE_FOLDER,
     CACHE,
     TINY_AGENT,
+    contents,
     errors,
     host,
     make_bundle,
@@ -28,13 +29,13 @@ from support.bundles import (
 
 CHECKOUT = BUNDLE_FOLDER.parents[1]
 TINY_MANIFEST = {
-    "schema": 1,
+    "schema": 2,
     "version": "0.1.0",
     "platform": "linux_x86_64",
     "glibc": None,
     "wheels": {"3.11": ["a.whl"]},
     "tool": "a.whl",
-    "files": {"a.whl": {"size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}},
+    "files": {"payload/a.whl": {"size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}},
     "inputs": "inputs",
 }
 
@@ -245,7 +246,7 @@ def test_what_is_no_zip_is_no_bundle(tmp_path):
     (tmp_path / "x.pyz").write_text("nonsense")
 
     with pytest.raises(errors.InvalidBundle):
-        manifest.Bundle(tmp_path / "x.pyz")
+        contents.Bundle(tmp_path / "x.pyz")
 
 
 @pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
@@ -259,7 +260,7 @@ def test_no_flipped_byte_of_the_archive_makes_more_than_an_invalid_bundle(tmp_pa
     for position in range(len(sound)):
         path.write_bytes(sound[:position] + bytes([sound[position] ^ mask]) + sound[position + 1 :])
         try:
-            manifest.Bundle(path).verify()
+            contents.Bundle(path).verify()
         except errors.InvalidBundle:
             refused += 1
 
@@ -281,7 +282,7 @@ def test_an_odd_manifest_is_an_invalid_bundle(tmp_path, raw):
         packed.writestr("manifest.json", raw)
 
     with pytest.raises(errors.InvalidBundle):
-        manifest.Bundle(path)
+        contents.Bundle(path)
 
 
 def test_an_old_python_is_told_so():

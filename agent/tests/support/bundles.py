@@ -20,9 +20,10 @@ for _folder in (BUNDLE_FOLDER, BUNDLE_FOLDER / "pyz"):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
-archive = importlib.import_module("bundling.archive")
+linux_bundle = importlib.import_module("bundling.linux_bundle")
 sources = importlib.import_module("bundling.sources")
 wheelhouse = importlib.import_module("bundling.wheelhouse")
+contents = importlib.import_module("wirefleet_bundle.contents")
 host = importlib.import_module("wirefleet_bundle.host")
 manifest = importlib.import_module("wirefleet_bundle.manifest")
 errors = importlib.import_module("wirefleet_bundle.errors")
@@ -84,17 +85,15 @@ def make_bundle(
     more: tuple[Path, ...] = (),
 ) -> Path:
     path = folder / "wirefleet-agent-0.1.0-test.pyz"
-    wheels = {python or host.python_version(): more}
-    archive.write_bundle(
-        path,
-        BUNDLE_FOLDER / "pyz",
-        "0.1.0",
-        platform or host.platform_tag(),
-        "inputs",
-        tiny_agent(folder, code),
-        wheels,
-        tool_wheel(),
+    parts = linux_bundle.LinuxParts(
+        version="0.1.0",
+        platform=platform or host.platform_tag(),
+        inputs="inputs",
+        agent_wheel=tiny_agent(folder, code),
+        wheels={python or host.python_version(): more},
+        tool=tool_wheel(),
     )
+    linux_bundle.write_linux_bundle(path, BUNDLE_FOLDER / "pyz", parts)
     return path
 
 

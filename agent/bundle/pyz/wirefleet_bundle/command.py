@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""``python3 BUNDLE.pyz install|verify``: JSON or text on stdout, progress on stderr."""
+"""``python3 BUNDLE.pyz install|verify``: JSON or text on stdout, progress on stderr.
+
+On Windows the bundle is an ordinary zip, unpacked before; ``install.pyz`` in it takes the directory that it lies in.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from .contents import Bundle
 from .errors import BundleError, UsageError
-from .manifest import Bundle
-from .release import ReleaseInstaller
+from .release import ReleaseHome, ReleaseInstaller
 
 _EPILOG = """examples:
-  python3 BUNDLE.pyz install                 into /opt/wirefleet/releases; the first one becomes current
+  python3 BUNDLE.pyz install                 a new release; the first one becomes current
   python3 BUNDLE.pyz install --check --json  only say what would change
   python3 BUNDLE.pyz verify                  compare the contents with the manifest
 """
+
+
+_DEFAULT_ROOT = "C:\\Program Files\\WireFleet" if sys.platform == "win32" else "/"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,7 +53,7 @@ def _run(words: list[str], bundle_path: Path) -> tuple[dict[str, object], str]:
     parser = _Parser(prog="BUNDLE.pyz", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     install = verbs.add_parser("install", help="install the agent's release")
-    install.add_argument("--root", type=Path, default=Path("/"), metavar="DIR")
+    install.add_argument("--root", type=Path, default=Path(_DEFAULT_ROOT), metavar="DIR")
     install.add_argument("--check", action="store_true", help="change nothing")
     verify = verbs.add_parser("verify", help="check the bundle's sums")
     for verb in (install, verify):
@@ -59,7 +65,8 @@ def _run(words: list[str], bundle_path: Path) -> tuple[dict[str, object], str]:
             bundle.verify()
             manifest = bundle.manifest
             return {"valid": True, "version": manifest.version, "digest": manifest.digest}, "the bundle is sound"
-        installer = ReleaseInstaller(bundle, arguments.root.absolute(), lambda line: print(line, file=sys.stderr))
+        root = arguments.root.absolute()
+        installer = ReleaseInstaller(bundle, root, _releases(root), lambda line: print(line, file=sys.stderr))
         outcome = installer.install(check=arguments.check)
     finally:
         bundle.close()
@@ -71,3 +78,13 @@ def _run(words: list[str], bundle_path: Path) -> tuple[dict[str, object], str]:
         "activated": outcome.activated,
     }
     return reply, f"release {outcome.version}: {'installed' if outcome.changed else 'was installed before'}"
+
+
+def _releases(root: Path) -> ReleaseHome:
+    if sys.platform == "win32":
+        from .release_windows import WindowsReleases
+
+        return WindowsReleases(root)
+    from .release_posix import PosixReleases
+
+    return PosixReleases(root)

@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import sysconfig
+from dataclasses import dataclass
 
 from .errors import Refused
 from .manifest import Manifest
@@ -14,8 +16,23 @@ from .manifest import Manifest
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
+@dataclass(frozen=True)
+class Host:
+    """platform: what a bundle's name ends with. python: "3.11". glibc: None where the C library is another one."""
+
+    platform: str
+    python: str
+    glibc: tuple[int, int] | None
+
+
+def this_host() -> Host:
+    return Host(platform_tag(), python_version(), glibc_version())
+
+
 def platform_tag() -> str:
-    """``linux_x86_64``: what a bundle's name ends with."""
+    """``linux_x86_64``, ``win_amd64``. On Windows the interpreter's, which decides which DLLs it can load."""
+    if sys.platform == "win32":
+        return sysconfig.get_platform().replace("-", "_")
     machine = platform.machine().lower()
     return f"{sys.platform}_{_MACHINES.get(machine, machine)}"
 
@@ -34,19 +51,18 @@ def glibc_version() -> tuple[int, int] | None:
         return None
 
 
-def require_fitting_host(manifest: Manifest) -> tuple[str, ...]:
+def require_fitting_host(manifest: Manifest, host: Host) -> tuple[str, ...]:
     """The payload names to install here. Raises Refused, saying what would fit."""
-    if manifest.platform != platform_tag():
-        raise Refused(f"this bundle is for {manifest.platform}, this host is {platform_tag()}")
-    wheels = manifest.wheels.get(python_version())
+    if manifest.platform != host.platform:
+        raise Refused(f"this bundle is for {manifest.platform}, this host is {host.platform}")
+    wheels = manifest.wheels.get(host.python)
     if wheels is None:
         raise Refused(
-            f"this bundle has no packages for Python {python_version()}, only for {', '.join(manifest.wheels)}",
+            f"this bundle has no packages for Python {host.python}, only for {', '.join(manifest.wheels)}",
             path=sys.executable,
             hint="call it with one of these, or build it with --python-version",
         )
-    glibc = glibc_version()
-    if manifest.glibc is not None and (glibc is None or glibc < manifest.glibc):
-        found = "another C library" if glibc is None else f"glibc {glibc[0]}.{glibc[1]}"
+    if manifest.glibc is not None and (host.glibc is None or host.glibc < manifest.glibc):
+        found = "another C library" if host.glibc is None else f"glibc {host.glibc[0]}.{host.glibc[1]}"
         raise Refused(f"this bundle needs glibc {manifest.glibc[0]}.{manifest.glibc[1]}, this host has {found}")
     return wheels

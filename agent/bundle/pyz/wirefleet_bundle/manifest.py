@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A bundle's manifest: what is inside, with sums, and which hosts it is for.
 
-``manifest.json`` lists every file below ``payload/``. Its own SHA-256 is the bundle's digest: two bundles with one
+``manifest.json`` lists every other member of the bundle. Its own SHA-256 is the bundle's digest: two bundles with one
 digest install the same release.
 """
 
@@ -11,113 +11,64 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 
 from .errors import InvalidBundle
+from .names import colliding, why_unsafe
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 PAYLOAD = "payload/"
-_MAX_MANIFEST_BYTES = 1024 * 1024
+RUNTIME = "runtime/"
+SBOM = "sbom.cdx.json"
+INSTALLER = "install.pyz"
+WINTUN = "wintun.dll"
+WINTUN_LICENSE = "wintun-LICENSE.txt"
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 _MAX_FILE_BYTES = 256 * 1024 * 1024
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_FLAT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,60}")
-# What zipfile, zlib and json raise for bytes that were not meant for them, and what follows from odd values.
-_DAMAGE = (
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    RuntimeError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    struct.error,
-)
+_SUM = re.compile(r"[0-9a-f]{64}")
+_TOP = frozenset((SBOM, INSTALLER, "__main__.py"))
+_FLAT_FOLDERS = (PAYLOAD, "wirefleet_bundle/")
 
 
 @dataclass(frozen=True)
-class PayloadFile:
+class Member:
     size: int
     sha256: str
 
 
 @dataclass(frozen=True)
+class WindowsParts:
+    """python: the runtime's full version. wintun_version: as its publisher calls the DLL of this sum."""
+
+    python: str
+    wintun_version: str
+    wintun_sha256: str
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """wheels: per Python version ("3.11") the payload names to install. glibc: the least version, None for any."""
+    """files: every member but the manifest, by its path in the bundle. glibc: the least version, None for any.
+
+    wheels: per Python version ("3.11") the names below ``payload/`` to install; tool: the one that installs them.
+    windows: None for a bundle of another platform.
+    """
 
     version: str
     platform: str
     glibc: tuple[int, int] | None
     wheels: Mapping[str, tuple[str, ...]]
     tool: str
-    files: Mapping[str, PayloadFile]
+    files: Mapping[str, Member]
+    windows: WindowsParts | None
     inputs: str
     digest: str
 
-
-class Bundle:
-    """An open bundle file. Nothing in it is believed before ``verify``."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._archive = zipfile.ZipFile(path)
-        except _DAMAGE as error:
-            raise InvalidBundle(f"this is not a bundle: {error}", path=str(path)) from error
-        self.path = path
-        self.manifest = self._read_manifest()
-
-    def verify(self) -> None:
-        """Every payload file is listed, once, and has the listed size and sum. Raises InvalidBundle."""
-        names = [info.filename for info in self._archive.infolist() if info.filename.startswith(PAYLOAD)]
-        listed = {PAYLOAD + name for name in self.manifest.files}
-        if len(names) != len(set(names)) or set(names) != listed:
-            odd = sorted(set(names) ^ listed) or sorted(names)
-            raise self._invalid(f"payload and manifest differ: {odd[0]}")
-        for name in self.manifest.files:
-            self._read_checked(name)
-
-    def extract(self, name: str, directory: Path) -> Path:
-        """One payload file, checked again while it is written. Raises InvalidBundle, OSError."""
-        target = directory / name
-        target.write_bytes(self._read_checked(name))
-        return target
-
-    def close(self) -> None:
-        self._archive.close()
-
-    def _read_checked(self, name: str) -> bytes:
-        expected = self.manifest.files[name]
-        try:
-            info = self._archive.getinfo(PAYLOAD + name)
-            content = self._archive.read(info) if info.file_size == expected.size else b""
-        except _DAMAGE as error:
-            raise self._invalid(f"{name} cannot be read: {error}") from error
-        if len(content) != expected.size or hashlib.sha256(content).hexdigest() != expected.sha256:
-            raise self._invalid(f"{name} does not match its sum in the manifest")
-        return content
-
-    def _read_manifest(self) -> Manifest:
-        try:
-            info = self._archive.getinfo(MANIFEST)
-            if info.file_size > _MAX_MANIFEST_BYTES:
-                raise self._invalid("the manifest is too long")
-            raw = self._archive.read(info)
-            return parse_manifest(raw)
-        except InvalidBundle:
-            raise
-        except _DAMAGE as error:
-            raise self._invalid(f"the manifest cannot be read: {error}") from error
-
-    def _invalid(self, message: str) -> InvalidBundle:
-        return InvalidBundle(message, path=str(self.path), hint="build or copy the bundle again")
+    def runtime_files(self) -> list[str]:
+        return [name for name in self.files if name.startswith(RUNTIME)]
 
 
 def parse_manifest(raw: bytes) -> Manifest:
@@ -125,15 +76,18 @@ def parse_manifest(raw: bytes) -> Manifest:
     found = json.loads(raw)
     if found["schema"] != SCHEMA:
         raise InvalidBundle(f"a manifest of schema {found['schema']!r} is unknown to this installer")
-    files = {_safe(name): PayloadFile(int(f["size"]), str(f["sha256"])) for name, f in found["files"].items()}
-    if any(not 0 <= file.size <= _MAX_FILE_BYTES for file in files.values()):
-        raise InvalidBundle("a file in the manifest is too long")
     if _VERSION.fullmatch(found["version"]) is None:
         raise InvalidBundle("the manifest's version is not one")
-    wheels = {str(python): tuple(_safe(name) for name in names) for python, names in found["wheels"].items()}
-    missing = {name for names in wheels.values() for name in names} - files.keys() | {found["tool"]} - files.keys()
+    files = _files(found["files"])
+    wheels = {str(python): tuple(str(name) for name in names) for python, names in found["wheels"].items()}
+    windows = found.get("windows")
+    parts = None if windows is None else WindowsParts(*(str(windows[key]) for key in WindowsParts.__annotations__))
+    wanted = {found["tool"], *(name for names in wheels.values() for name in names)}
+    if parts is not None:
+        wanted |= {WINTUN, WINTUN_LICENSE}
+    missing = sorted(name for name in wanted if PAYLOAD + name not in files)
     if missing:
-        raise InvalidBundle(f"the manifest names {sorted(missing)[0]} but does not list it")
+        raise InvalidBundle(f"the manifest names {missing[0]} but does not list it")
     glibc = found["glibc"]
     return Manifest(
         version=str(found["version"]),
@@ -142,13 +96,32 @@ def parse_manifest(raw: bytes) -> Manifest:
         wheels=wheels,
         tool=str(found["tool"]),
         files=files,
+        windows=parts,
         inputs=str(found["inputs"]),
         digest=hashlib.sha256(raw).hexdigest(),
     )
 
 
-def _safe(name: str) -> str:
-    """A plain file name: no directories, nothing hidden, no way out."""
-    if _SAFE_NAME.fullmatch(name) is None or PurePosixPath(name).name != name:
-        raise InvalidBundle(f"the manifest holds an unsafe name: {name[:60]!r}")
-    return name
+def _files(found: Mapping[str, Mapping[str, object]]) -> dict[str, Member]:
+    files = {}
+    for name, member in found.items():
+        if not _is_safe(name):
+            raise InvalidBundle(f"the manifest holds an unsafe name: {name[:60]!r}")
+        size, sha256 = member["size"], str(member["sha256"])
+        if not isinstance(size, int) or not 0 <= size <= _MAX_FILE_BYTES or _SUM.fullmatch(sha256) is None:
+            raise InvalidBundle(f"the manifest's entry of {name} has no size and sum that a file can have")
+        files[name] = Member(size, sha256)
+    twice = colliding(files)
+    if twice is not None:
+        raise InvalidBundle(f"the manifest holds {twice!r} twice, if case does not count")
+    return files
+
+
+def _is_safe(name: str) -> bool:
+    """At a place where a bundle has files; plain names there, directories only in the runtime."""
+    if name in _TOP:
+        return True
+    for folder in _FLAT_FOLDERS:
+        if name.startswith(folder):
+            return why_unsafe(name) is None and _FLAT_NAME.fullmatch(name.removeprefix(folder)) is not None
+    return name.startswith(RUNTIME) and why_unsafe(name) is None

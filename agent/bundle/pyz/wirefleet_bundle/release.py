@@ -2,39 +2,63 @@
 # SPDX-License-Identifier: MIT
 """A release directory: built beside the others, tried, renamed into place.
 
-A virtual environment without pip, filled by PyPA's ``installer`` straight from the wheels: a third of the time of
-``pip install``, and nothing is resolved or fetched. Byte code is made by the trial run, for exactly the modules that
-the service imports: the service itself may have no right to write it.
+What is the same on every platform; ``ReleaseHome`` is what differs. Byte code is made while a release is built and
+tried, for what the service imports: the service itself may have no right to write it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import importlib
 import json
 import os
 import secrets
 import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from .errors import InstallFailed, InvalidBundle
-from .host import require_fitting_host
-from .manifest import Bundle
+from .contents import Bundle
+from .errors import InstallFailed
+from .host import Host, require_fitting_host, this_host
+from .manifest import Manifest
 
-_COMMAND = "bin/wirefleet-agent"
-_TRIAL = ("-I", "-m", "wirefleet_agent", "--json", "graph")
-_TRIAL_TIMEOUT_S = 120
+Progress = Callable[[str], None]
+AGENT = ("-I", "-m", "wirefleet_agent")
+STAGING = ".staging-"
+_TRIAL = ("--json", "graph")
+_TIMEOUT_S = 300
 _NAME_DIGITS = 12
 _KEPT = 5
-Progress = Callable[[str], None]
+
+
+class ReleaseHome(Protocol):
+    """Where one platform keeps releases, and how it builds, moves and removes them."""
+
+    folder: Path
+    """Holds ``releases``, ``current`` and ``previous``."""
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Nobody else installs meanwhile. Raises InstallFailed, OSError."""
+
+    def fill(self, bundle: Bundle, wheels: tuple[str, ...], staging: Path, final: Path) -> None:
+        """Make ``staging`` a release that will be called ``final``, but for its record. Raises BundleError, OSError."""
+
+    def is_runnable(self, release: Path) -> bool: ...
+
+    def run(self, release: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        """The release's interpreter with these words. Raises OSError, TimeoutExpired."""
+
+    def settle(self) -> None:
+        """What was written survives a power cut from now on, as far as the platform tells."""
+
+    def rename(self, source: Path, target: Path) -> None: ...
+
+    def pointed(self) -> set[str]:
+        """The names of the releases that ``current`` and ``previous`` name."""
+
+    def has_current(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -51,18 +75,22 @@ class Outcome:
 class ReleaseInstaller:
     """Installs one bundle below one root."""
 
-    def __init__(self, bundle: Bundle, root: Path, progress: Progress) -> None:
+    def __init__(
+        self, bundle: Bundle, root: Path, home: ReleaseHome, progress: Progress, host: Host | None = None
+    ) -> None:
         self._bundle = bundle
         self._root = root
-        self._releases = root / "opt/wirefleet/releases"
+        self._home = home
+        self._releases = home.folder / "releases"
         self._progress = progress
+        self._host = host or this_host()
 
     def install(self, *, check: bool = False) -> Outcome:
         """The bundle's release exists afterwards. check: only say whether it does.
 
         Raises InvalidBundle and Refused before anything is touched, InstallFailed after all is cleaned up.
         """
-        wheels = require_fitting_host(self._bundle.manifest)
+        wheels = require_fitting_host(self._bundle.manifest, self._host)
         self._bundle.verify()
         if check:
             name, is_there = self._find()
@@ -70,7 +98,7 @@ class ReleaseInstaller:
         os.umask(0o022)
         try:
             self._releases.mkdir(parents=True, exist_ok=True)
-            with self._locked():
+            with self._home.locked():
                 return self._install(wheels)
         except OSError as error:
             raise InstallFailed(f"{error.strerror or error}", path=error.filename or str(self._releases)) from error
@@ -79,13 +107,13 @@ class ReleaseInstaller:
         self._remove_leftovers()
         name, is_there = self._find()
         if not is_there:
-            staging = self._releases / f".staging-{secrets.token_hex(4)}"
+            staging = self._releases / f"{STAGING}{secrets.token_hex(4)}"
             try:
                 self._build(staging, self._releases / name, wheels, name)
                 self._put_in_place(staging, self._releases / name)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
-        is_first = not (self._releases.parent / "current").exists()
+        is_first = not self._home.has_current()
         if is_first:
             self._activate(name)
         self._prune(name)
@@ -94,7 +122,7 @@ class ReleaseInstaller:
     def _find(self) -> tuple[str, bool]:
         """The release's name and whether it is installed. A second build of one version gets a name of its own."""
         manifest = self._bundle.manifest
-        found = {path.name: _digest_of(path) for path in self._releases.glob("*")} if self._releases.is_dir() else {}
+        found = {path.name: self._digest_of(path) for path in self._complete_or_broken()}
         for name, digest in sorted(found.items()):
             if digest == manifest.digest:
                 return name, True
@@ -103,130 +131,92 @@ class ReleaseInstaller:
 
     def _build(self, staging: Path, final: Path, wheels: tuple[str, ...], name: str) -> None:
         self._progress(f"building release {name}")
-        venv.EnvBuilder(with_pip=False, symlinks=True).create(staging)
-        payload = staging / "payload"
-        payload.mkdir()
-        self._unpack(staging, final, payload, wheels)
-        shutil.rmtree(payload)
-        _tidy(staging)
+        self._home.fill(self._bundle, wheels, staging, final)
         self._progress("trying it")
         self._try(staging)
-        record = {"schema": 1, "version": name, "digest": self._bundle.manifest.digest}
-        (staging / "release.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
-
-    def _unpack(self, staging: Path, final: Path, payload: Path, wheels: tuple[str, ...]) -> None:
-        sys.path.insert(0, str(self._bundle.extract(self._bundle.manifest.tool, payload)))
-        # By name, as it is only there once the bundle has been opened.
-        install = importlib.import_module("installer").install
-        destinations = importlib.import_module("installer.destinations")
-        wheel_file = importlib.import_module("installer.sources").WheelFile
-        paths = sysconfig.get_paths(scheme="venv", vars={"base": str(staging), "platbase": str(staging)})
-        destination = destinations.SchemeDictionaryDestination(
-            paths, interpreter=str(final / "bin/python"), script_kind="posix", bytecode_optimization_levels=()
-        )
-        for name in wheels:
-            path = self._bundle.extract(name, payload)
-            try:
-                with wheel_file.open(path) as wheel:
-                    _refuse_unsafe_members(name, wheel.dist_info_filenames + _member_names(path))
-                    install(
-                        source=wheel, destination=destination, additional_metadata={"INSTALLER": b"wirefleet-bundle\n"}
-                    )
-            except (ValueError, KeyError, AssertionError) as error:
-                raise InvalidBundle(f"{name} is not a wheel that can be installed: {error}") from error
-            path.unlink()
+        with (staging / "release.json").open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(json.dumps(_record(name, self._bundle.manifest)) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
 
     def _try(self, staging: Path) -> None:
         """The new interpreter imports the whole service and builds its graph; byte code stays from it."""
-        command = [str(staging / "bin/python"), *_TRIAL]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         try:
-            trial = subprocess.run(
-                command, capture_output=True, text=True, timeout=_TRIAL_TIMEOUT_S, check=False, env=environment, cwd="/"
-            )
+            trial = self._home.run(staging, (*AGENT, *_TRIAL))
         except subprocess.TimeoutExpired as error:
             raise InstallFailed("the new release does not answer") from error
-        if trial.returncode != 0 or not (staging / _COMMAND).is_file():
+        if trial.returncode != 0 or not self._home.is_runnable(staging):
             said = (trial.stderr or trial.stdout).strip().splitlines()[-1:] or ["nothing"]
             raise InstallFailed(f"the new release does not run; it said: {said[0][:300]}")
 
     def _put_in_place(self, staging: Path, final: Path) -> None:
         """What bears the name already is incomplete: ``_find`` did not know it."""
-        if self._root == Path("/"):
-            os.sync()
-        broken = self._releases / f".staging-{secrets.token_hex(4)}-broken"
+        self._home.settle()
         if final.exists():
-            final.rename(broken)
-        staging.rename(final)
-        shutil.rmtree(broken, ignore_errors=True)
+            broken = self._releases / f"{STAGING}{secrets.token_hex(4)}-broken"
+            self._home.rename(final, broken)
+            shutil.rmtree(broken, ignore_errors=True)
+        self._home.rename(staging, final)
 
     def _activate(self, name: str) -> None:
-        command = [
-            str(self._releases / name / _COMMAND),
-            "--root",
-            str(self._root),
-            "--json",
-            "release",
-            "activate",
-            name,
-        ]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=_TRIAL_TIMEOUT_S, check=False, cwd="/")
+        words = (*AGENT, "--root", str(self._root), "--json", "release", "activate", name)
+        result = self._home.run(self._releases / name, words)
         if result.returncode != 0:
-            raise InstallFailed(f"the new release could not be activated: {result.stdout.strip()[:300]}")
+            said = (result.stdout.strip() or result.stderr.strip())[:300]
+            raise InstallFailed(f"the new release could not be activated: {said}")
 
     def _prune(self, name: str) -> None:
-        """Keep the newest few, and whatever is pointed at."""
-        pointed = {link.resolve() for link in (self._releases.parent / "current", self._releases.parent / "previous")}
-        complete = [path for path in self._releases.glob("[0-9A-Za-z]*") if _digest_of(path) is not None]
+        """Keep the newest few, and whatever is pointed at or in use: what cannot be renamed stays whole."""
+        kept = self._home.pointed() | {name}
+        complete = [path for path in self._complete_or_broken() if self._digest_of(path) is not None]
         newest_first = sorted(complete, key=lambda path: path.stat().st_mtime, reverse=True)
         for path in newest_first[_KEPT:]:
-            if path.resolve() not in pointed and path.name != name:
+            if path.name in kept:
+                continue
+            condemned = self._releases / f"{STAGING}{secrets.token_hex(4)}-old"
+            with contextlib.suppress(OSError):
+                path.rename(condemned)
                 self._progress(f"removing old release {path.name}")
-                shutil.rmtree(path, ignore_errors=True)
+                shutil.rmtree(condemned, ignore_errors=True)
 
     def _remove_leftovers(self) -> None:
         """Nobody else installs while we hold the lock, so these are of the dead."""
-        for path in self._releases.glob(".staging-*"):
+        for path in self._releases.glob(f"{STAGING}*"):
             shutil.rmtree(path, ignore_errors=True)
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._releases.parent / ".install.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _complete_or_broken(self) -> list[Path]:
+        return list(self._releases.glob("[0-9A-Za-z]*")) if self._releases.is_dir() else []
+
+    def _digest_of(self, release: Path) -> str | None:
+        """None for what is not a complete release."""
+        try:
+            record = json.loads((release / "release.json").read_text(encoding="utf-8"))
+            return str(record["digest"]) if self._home.is_runnable(release) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def _outcome(self, name: str, *, changed: bool, activated: bool) -> Outcome:
         return Outcome(changed, name, self._bundle.manifest.digest, self._releases / name, activated)
 
 
-def _digest_of(release: Path) -> str | None:
-    """None for what is not a complete release."""
-    try:
-        record = json.loads((release / "release.json").read_text(encoding="utf-8"))
-        return str(record["digest"]) if os.access(release / _COMMAND, os.X_OK) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def run_isolated(command: list[str], cwd: str) -> subprocess.CompletedProcess[str]:
+    """A program of a release, without what our own environment tells Python."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=_TIMEOUT_S,
+        check=False,
+        env=environment,
+        cwd=cwd,
+    )
 
 
-def _tidy(home: Path) -> None:
-    """Only our own commands are offered, the unit lies at one place for all Pythons, no path of the build stays."""
-    for script in (home / "bin").iterdir():
-        if not script.name.startswith(("python", "wirefleet-")):
-            script.unlink()
-    (home / "share").mkdir(exist_ok=True)
-    for unit in home.glob("lib/python*/site-packages/wirefleet_agent/host/units/*.service"):
-        shutil.copyfile(unit, home / "share" / unit.name)
-    settings = home / "pyvenv.cfg"
-    kept = [line for line in settings.read_text(encoding="utf-8").splitlines() if not line.startswith("command")]
-    settings.write_text("\n".join(kept) + "\n", encoding="utf-8")
-
-
-def _member_names(wheel: Path) -> list[str]:
-    with zipfile.ZipFile(wheel) as archive:
-        return archive.namelist()
-
-
-def _refuse_unsafe_members(wheel: str, members: list[str]) -> None:
-    for member in members:
-        if member.startswith("/") or "\\" in member or ".." in member.split("/"):
-            raise InvalidBundle(f"{wheel} holds a path that leads out of the release: {member[:60]!r}")
+def _record(name: str, manifest: Manifest) -> dict[str, object]:
+    record: dict[str, object] = {"schema": 1, "version": name, "digest": manifest.digest}
+    if manifest.windows is not None:
+        record |= {"python": manifest.windows.python, "wintun_sha256": manifest.windows.wintun_sha256}
+    return record
