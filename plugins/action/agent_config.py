@@ -3,14 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.private_copies import redact
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.reconnect import RECONNECT_S, ConnectionLost, once
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.secrets import preshared_keys_of
 
+# How much longer than a change's own deadline the way back may take.
+_GRACE_S = 60.0
 _REPLY_KEYS = ("changed", "digest", "changes", "pending", "confirm_id", "confirm_timeout_s", "running")
 
 
@@ -49,7 +53,7 @@ class ActionModule(AgentAction):
         if preshared_keys:
             request["preshared_keys"] = preshared_keys
         try:
-            reply = self.call_agent(["config", "apply"], request, check=self.is_check)
+            reply = self._send(request)
         except AgentError as error:
             if not (self.is_check and error.code == "not_installed"):
                 raise
@@ -63,6 +67,39 @@ class ActionModule(AgentAction):
             result["diff"] = self._diff(reply["diff"])
         return result
 
+    def _send(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The agent's reply, also if the change itself cuts the connection; then it is asked what became of it."""
+        verb, began = ["config", "apply"], time.monotonic()
+        try:
+            return once(lambda: self.call_agent(verb, request, check=self.is_check))
+        except ConnectionLost as lost:
+            if self.is_check:
+                raise lost.__cause__ or lost from None
+            self.warn(f"the connection is lost ({lost}), perhaps by the change itself")
+        return self._asked_afterwards(request, began)
+
+    def _asked_afterwards(self, request: dict[str, Any], began: float) -> dict[str, Any]:
+        """Whether the change is in effect. It is sent again only if it never arrived, or to learn its confirm_id."""
+        verb, confirm_s = ["config", "apply"], float(request["confirm_timeout_s"])
+        timeout_s = max(RECONNECT_S, confirm_s + _GRACE_S)
+        proposal, shown = self.until_back(
+            lambda: (self.call_agent(verb, request, check=True), self.call_agent(["config", "show"])),
+            timeout_s=timeout_s,
+        )
+        is_in_effect = not proposal["changed"]
+        if is_in_effect and confirm_s and not shown["pending"]:
+            return {**proposal, "changed": False}  # it had been so before
+        if not is_in_effect and confirm_s and time.monotonic() - began >= confirm_s:
+            raise AgentError(
+                "the change cut the connection, so nobody confirmed it, and the host took it back",
+                code="reverted",
+                path=self.options["tunnel"],
+                hint="the controller comes through the tunnel: see which peer or route the change took away",
+            )
+        # The same configuration once more changes nothing on the host, but the reply says how to confirm it.
+        reply = self.until_back(lambda: self.call_agent(verb, request), timeout_s=timeout_s)
+        return {**reply, "changed": True}
+
     def _is_secret_still_to_come(self) -> bool:
         """Whether this is check mode before the run that makes the fleet's secret."""
         path = self.options["preshared_secret_path"]
@@ -74,8 +111,16 @@ class ActionModule(AgentAction):
             return {"changed": False}
         if self.is_check:
             return {"changed": True}
-        reply = self.call_agent(["config", "confirm"], {"confirm_id": confirm_id})
-        return {"changed": bool(reply["changed"]), "digest": reply.get("digest")}
+        request, calls = {"confirm_id": confirm_id}, 0
+
+        def confirm() -> dict[str, Any]:
+            nonlocal calls
+            calls += 1
+            return self.call_agent(["config", "confirm"], request)
+
+        reply = self.until_back(confirm)
+        # Asked again, the agent says that it was confirmed before: by us, on a connection that is gone.
+        return {"changed": bool(reply["changed"]) or calls > 1, "digest": reply.get("digest")}
 
     def _diff(self, diff: dict[str, Any]) -> dict[str, str]:
         name = f"{self.options['tunnel']}.conf, {self.options['tunnel']}.toml"

@@ -30,10 +30,16 @@ class ActionModule(AgentAction):
         if not self.is_check:
             verb.insert(1, "--wait")
         try:
-            reply = self.call_agent(verb, request)
+            reply = self._ask(verb, request)
         except AgentError as error:
             return self._unhealthy(error)
         return {"changed": False, **_shown(reply, healthy=True)}
+
+    def _ask(self, verb: list[str], request: dict[str, Any]) -> dict[str, Any]:
+        """A change may cut the connection for as long as the peers need to find each other again."""
+        if self.is_check:
+            return self.call_agent(verb, request)
+        return self.until_back(lambda: self.call_agent(verb, request), timeout_s=float(self.options["timeout_s"]))
 
     def _unhealthy(self, error: AgentError) -> dict[str, Any]:
         result = {"changed": False, **_shown(error.reply, healthy=False)}

@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.host_paths import release_program
 
 
 class ActionModule(AgentAction):
@@ -22,5 +23,20 @@ class ActionModule(AgentAction):
                 "changed": False,
                 "installed": False,
                 "status": {"tunnel": self.options["tunnel"], "running": False},
+                "root": self.options["root"],
+                "program": None,
             }
-        return {"changed": False, "installed": True, "status": status}
+        return {
+            "changed": False,
+            "installed": True,
+            "status": status,
+            "root": self.options["root"],
+            "program": self._program(status),
+        }
+
+    def _program(self, status: dict[str, Any]) -> str | None:
+        """On Windows, what firewall rules and scanners know the service by: of the release that runs, or would."""
+        if not self.is_windows:
+            return None
+        release = status.get("release") or self.call_agent(["release", "list"])["current"]
+        return release_program(self.options["root"], str(release)) if release else None

@@ -3,29 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import posixpath
+import ntpath
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import (
-    AgentError,
-    agent_directory,
-    parse_reply,
-)
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.bundles import Bundle, read_bundle
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.service_backends import (
-    ProcessBackend,
-    ServiceBackend,
-    SystemdBackend,
-)
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError, parse_reply
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.backend_process import ProcessBackend
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.backend_scm import ScmBackend
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.backend_systemd import SystemdBackend
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.backends import Installer, ServiceBackend
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.bundles import read_bundle
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.host_paths import release_argv, release_program
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.install_linux import LinuxInstaller
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.install_windows import WindowsInstaller
 
 STATES = ["present", "started", "stopped", "restarted", "absent"]
-PROGRAM_DIRECTORIES = ("opt/wirefleet", "run/wirefleet")
-DATA_DIRECTORIES = ("etc/wirefleet", "var/lib/wirefleet", "var/log/wirefleet")
-# Left over below a root of its own when everything of ours is gone; only removed while empty.
-EMPTY_PARENTS = ("var/lib", "var/log", "var", "etc", "opt", "run")
+BACKENDS = ["auto", "systemd", "process", "scm"]
 
 
 @dataclass(frozen=True)
@@ -47,32 +42,35 @@ class ActionModule(AgentAction):
 
     ARGUMENT_SPEC: ClassVar[dict[str, Any]] = {
         "state": {"type": "str", "choices": STATES, "default": "started"},
-        "backend": {"type": "str", "choices": ["auto", "systemd", "process"], "default": "auto"},
+        "backend": {"type": "str", "choices": BACKENDS, "default": "auto"},
         "bundle": {"type": "path"},
         "python": {"type": "str", "default": "python3"},
         "purge": {"type": "bool", "default": False},
     }
 
     def act(self) -> dict[str, Any]:
-        if self.is_windows:
-            raise AgentError("this version has no service backend for Windows", code="unsupported", path="backend")
-        before = self._observe()
         backend = self._backend()
+        installer: Installer = WindowsInstaller(self) if self.is_windows else LinuxInstaller(self)
+        before = self._observe()
         if self.options["state"] == "absent":
-            is_changed = self._remove(backend, before)
+            is_changed = self._remove(backend, installer, before)
             after = HostState()
         else:
-            is_changed, after = self._provide(backend, before)
+            is_changed, after = self._provide(backend, installer, before)
         result: dict[str, Any] = {
             "changed": is_changed,
             "backend": backend.name,
             "release": after.release,
             "previous_release": before.release,
             "running": after.is_running,
+            "program": self._program(after.release),
         }
         if self._task.diff and is_changed:
             result["diff"] = {"before": before.as_diff(), "after": after.as_diff()}
         return result
+
+    def _program(self, release: str | None) -> str | None:
+        return release_program(self.options["root"], release) if self.is_windows and release else None
 
     # -- read
 
@@ -80,7 +78,7 @@ class ActionModule(AgentAction):
         try:
             releases = self.call_agent(["release", "list"])
         except AgentError as error:
-            if error.code != "not_installed":
+            if error.code != "not_installed" and not self._is_half_gone(error):
                 raise
             return HostState()
         status = self.call_agent(["status"])
@@ -93,8 +91,25 @@ class ActionModule(AgentAction):
             installed=installed,
         )
 
+    def _is_half_gone(self, error: AgentError) -> bool:
+        """Whether the command on Windows leads nowhere, which cmd.exe says in the language of the host; or whether it
+        is to be removed anyway."""
+        if not self.is_windows or error.code != "not_json":
+            return False
+        if self.options["state"] == "absent":
+            return True
+        pointer = {"path": ntpath.join(self.options["root"], "current"), "get_checksum": False}
+        raw = self.run_module("ansible.windows.win_stat", pointer)
+        return not (raw.get("stat") or {}).get("exists")
+
     def _backend(self) -> ServiceBackend:
         wanted = self.options["backend"]
+        if self.is_windows:
+            if wanted not in ("auto", "scm"):
+                raise AgentError(f"there is no {wanted} on Windows", code="usage", path="backend", hint="backend: auto")
+            return ScmBackend(self)
+        if wanted == "scm":
+            raise AgentError("services of this kind exist on Windows alone", code="usage", path="backend")
         has_own_root = self.options["root"] != "/"
         if wanted == "systemd" and has_own_root:
             raise AgentError(
@@ -105,7 +120,7 @@ class ActionModule(AgentAction):
             )
         if wanted == "auto":
             wanted = "systemd" if not has_own_root and self._has_systemd() else "process"
-        return SystemdBackend(self, self.options["tunnel"]) if wanted == "systemd" else ProcessBackend(self)
+        return SystemdBackend(self) if wanted == "systemd" else ProcessBackend(self)
 
     def _has_systemd(self) -> bool:
         raw = self.run_module("ansible.builtin.stat", {"path": "/run/systemd/system"})
@@ -113,20 +128,25 @@ class ActionModule(AgentAction):
 
     # -- install and run
 
-    def _provide(self, backend: ServiceBackend, before: HostState) -> tuple[bool, HostState]:
+    def _provide(self, backend: ServiceBackend, installer: Installer, before: HostState) -> tuple[bool, HostState]:
         if self.is_check and before.release is None:
-            return True, HostState(
-                release="(from the bundle)", is_running=self.options["state"] in ("started", "restarted")
-            )
-        is_installed, after = self._install(before)
-        is_defined = self.options["state"] != "present" and backend.define()
+            return True, self._forecast()
+        is_installed, after = self._install(installer, before)
+        assert after.release is not None
         try:
+            is_defined = backend.define(after.release, is_wanted=self.options["state"] != "present")
             is_switched, after = self._run(backend, before, after)
         except AgentError as error:
             raise self._rolled_back(backend, before, after, error) from error
         return is_installed or is_defined or is_switched, after
 
-    def _install(self, before: HostState) -> tuple[bool, HostState]:
+    def _forecast(self) -> HostState:
+        """What check mode can say about a host without an agent."""
+        bundle = self.options["bundle"]
+        release = read_bundle(Path(bundle)).version if bundle and Path(bundle).exists() else "(from the bundle)"
+        return HostState(release=release, is_running=self.options["state"] in ("started", "restarted"))
+
+    def _install(self, installer: Installer, before: HostState) -> tuple[bool, HostState]:
         """The release of the bundle is installed and active. Without a bundle, what is there stays."""
         if self.options["bundle"] is None:
             if before.release is None:
@@ -142,69 +162,50 @@ class ActionModule(AgentAction):
             return True, replace(before, release=bundle.version, digest=bundle.digest)
         version = {digest: version for version, digest in before.installed}.get(bundle.digest)
         if version is None:
-            version = self._unpack(bundle)
-        self._progress(f"activating release {version}")
-        command = posixpath.join(agent_directory(self.options["root"], is_windows=False), "releases", version)
-        argv = [
-            f"{command}/bin/wirefleet-agent",
-            "--root",
-            self.options["root"],
-            "--json",
-            "release",
-            "activate",
-            version,
-        ]
-        parse_reply(self.run_command(argv), argv[0])
+            version = installer.unpack(bundle)
+        self.progress(f"activating release {version}")
+        self._activate(version)
         return True, replace(before, release=version, digest=bundle.digest)
 
-    def _unpack(self, bundle: Bundle) -> str:
-        """Copy the bundle to the host and let it install itself; returns the release's name."""
-        self._progress(f"copying {bundle.path.name} ({bundle.path.stat().st_size / 1e6:.0f} MB)")
-        directory = self._connection._shell.tmpdir or self._make_tmp_path()
-        target = self._connection._shell.join_path(directory, bundle.path.name)
-        self._transfer_file(str(bundle.path), target)
-        self._progress(f"installing release {bundle.version}")
-        argv = [self.options["python"], target, "install", "--root", self.options["root"], "--json"]
-        try:
-            reply = parse_reply(self.run_command(argv), " ".join(argv[:3]))
-        except AgentError as error:
-            if error.code == "not_installed":
-                hint = "set wirefleet_python to a Python of version 3.11 or later on the host"
-                raise AgentError(
-                    "there is no such Python on the host", code="no_python", path=argv[0], hint=hint
-                ) from None
-            raise
-        return str(reply["version"])
+    def _activate(self, release: str) -> None:
+        """By its own program: the one that is active may be the one that does not work."""
+        root = self.options["root"]
+        argv = [*release_argv(root, release, is_windows=self.is_windows), "--root", root, "--json"]
+        parse_reply(self.run_command([*argv, "release", "activate", release]), argv[0])
 
     def _run(self, backend: ServiceBackend, before: HostState, after: HostState) -> tuple[bool, HostState]:
         """Bring the daemon to the wanted state; it restarts only when it runs another release than the active one."""
+        assert after.release is not None
         state = self.options["state"]
         is_outdated = before.is_running and before.running_release not in (None, after.release)
         is_restart = before.is_running and (state == "restarted" or (is_outdated and state in ("present", "started")))
         is_stop = before.is_running and state == "stopped"
-        is_start = is_restart or (not before.is_running and state in ("started", "restarted"))
+        is_start = not before.is_running and state in ("started", "restarted")
         if not self.is_check:
-            if is_restart or is_stop:
-                self._progress("stopping the agent")
+            if is_restart:
+                self.progress("restarting the agent")
+                backend.restart(after.release)
+            elif is_stop:
+                self.progress("stopping the agent")
                 backend.stop()
-            if is_start:
-                self._progress("starting the agent")
+            elif is_start:
+                self.progress("starting the agent")
                 backend.start()
-        is_running = is_start or (before.is_running and not is_stop)
-        return is_start or is_stop, replace(after, is_running=is_running)
+        is_running = is_restart or is_start or (before.is_running and not is_stop)
+        return is_restart or is_start or is_stop, replace(after, is_running=is_running)
 
     def _rolled_back(
         self, backend: ServiceBackend, before: HostState, after: HostState, error: AgentError
     ) -> AgentError:
         """The release from before runs again, as far as there is one; returns the error to report."""
-        if before.release is None or before.release == after.release:
+        if before.release is None or before.release == after.release or self.is_check:
             return error
-        self._progress(f"going back to release {before.release}")
+        self.progress(f"going back to release {before.release}")
         try:
-            self.call_agent(["release", "activate", before.release])
+            self.until_back(lambda: self._activate(str(before.release)))
+            backend.define(before.release, is_wanted=False)
             if before.is_running:
-                backend.stop()
-                backend.start()
+                backend.restart(before.release)
         except AgentError as second:
             return AgentError(
                 f"release {after.release} does not start: {error}; and the way back failed: {second}",
@@ -221,24 +222,11 @@ class ActionModule(AgentAction):
 
     # -- remove
 
-    def _remove(self, backend: ServiceBackend, before: HostState) -> bool:
+    def _remove(self, backend: ServiceBackend, installer: Installer, before: HostState) -> bool:
         is_changed = before.is_running
         if before.is_running and not self.is_check:
-            self._progress("stopping the agent")
+            self.progress("stopping the agent")
             backend.stop()
         is_changed |= backend.remove()
-        directories = PROGRAM_DIRECTORIES + (DATA_DIRECTORIES if self.options["purge"] else ())
-        for directory in directories:
-            path = posixpath.join(self.options["root"], directory)
-            raw = self.run_module("ansible.builtin.file", {"path": path, "state": "absent"})
-            if raw.get("failed"):
-                raise AgentError(f"cannot remove it: {raw.get('msg')}", code="service", path=path)
-            is_changed |= bool(raw.get("changed"))
-        if self.options["purge"] and self.options["root"] != "/" and not self.is_check:
-            paths = [posixpath.join(self.options["root"], directory) for directory in EMPTY_PARENTS]
-            # Exit code 1 only says that one of them is not there or not empty.
-            self.run_command(["rmdir", "--ignore-fail-on-non-empty", "--", *paths])
+        is_changed |= installer.remove(purge=self.options["purge"])
         return is_changed
-
-    def _progress(self, message: str) -> None:
-        self._display.v(f"{self._task_vars.get('inventory_hostname', 'host')}: {message}")

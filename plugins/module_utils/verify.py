@@ -23,6 +23,10 @@ _USUAL_KEEPALIVE_S = 60
 Severity = Literal["error", "warning"]
 Status = Mapping[str, Any]
 _APPLY = "apply the configuration again"
+# What a tunnel on Windows keeps of SYSTEM's privileges: load the adapter's driver, pass through directories.
+_WINDOWS_PRIVILEGES = ("SeChangeNotifyPrivilege", "SeLoadDriverPrivilege")
+# LocalSystem by its SID, and by the names that it has in the languages of Windows.
+_LOCAL_SYSTEM = ("s-1-5-18", "system", "système", "sistema", "rendszer", "система", "järjestelmä", "systém")
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class _Verifier:
             yield self._error("daemon_not_running", "the tunnel service does not run", "start it, and see its log")
             return
         yield from self._key()
+        yield from self._process()
         yield from self._digest()
         yield from self._interface()
         yield from self._peers()
@@ -91,6 +96,21 @@ class _Verifier:
         if planned is not None and actual != planned:
             message = f"the host uses public key {actual}, the plan says {planned}"
             yield self._error("key_mismatch", message, "plan again, so that the other hosts learn the key")
+
+    def _process(self) -> Iterator[Finding]:
+        """What the service's token on Windows really holds. No packet is lost by it, but somebody may gain by it."""
+        process = self._observed.get("process") or {}
+        held = [name for name in process.get("privileges") or () if name.startswith("Se")]
+        if not held:
+            return
+        surplus = sorted(set(held) - set(_WINDOWS_PRIVILEGES))
+        if surplus:
+            message = f"the service holds privileges that it does not need: {shorten(surplus)}"
+            yield self._warning("process_privileges", message, "run site.yml, which defines the service anew")
+        user = str(process.get("user") or "")
+        if user.rpartition("\\")[2].casefold() not in _LOCAL_SYSTEM:
+            message = f"the service runs as {user or 'nobody knows whom'}, planned is LocalSystem"
+            yield self._warning("process_account", message, "run site.yml, which defines the service anew")
 
     def _digest(self) -> Iterator[Finding]:
         actual = self._observed.get("config_digest")

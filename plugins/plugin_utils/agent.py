@@ -6,16 +6,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from ansible.plugins.action import ActionBase  # type: ignore[import-untyped]
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import (
-    AgentError,
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError, parse_reply
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.host_paths import (
     agent_command,
-    parse_reply,
+    check_tunnel,
+    host_root,
 )
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.reconnect import RECONNECT_S, until_back
+
+T = TypeVar("T")
 
 COMMON_SPEC: dict[str, dict[str, Any]] = {
     "root": {"type": "str", "default": "/"},
@@ -46,6 +52,8 @@ class AgentAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         self._facts: dict[str, Any] = {}
         _dummy, self.options = self.validate_argument_spec({**COMMON_SPEC, **self.ARGUMENT_SPEC}, **self.SPEC_RULES)
         try:
+            self.options["root"] = host_root(self.options["root"], is_windows=self.is_windows)
+            check_tunnel(self.options["tunnel"], is_windows=self.is_windows)
             result.update(self.act())
         except AgentError as error:
             result.update(error.as_result())
@@ -83,6 +91,24 @@ class AgentAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         stdin = "" if request is None else json.dumps(request)
         return parse_reply(self.run_command([*argv, *verb], stdin), self.command)
 
+    def until_back(self, call: Callable[[], T], *, timeout_s: float = RECONNECT_S) -> T:
+        """``call`` again over new connections as long as they break; for what may be asked twice. See reconnect."""
+        return until_back(call, self._connection.reset, timeout_s=timeout_s, progress=self.warn, sleep=self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def progress(self, message: str) -> None:
+        """Say under -v what takes its time."""
+        self._display.v(f"{self._host_name()}: {message}")
+
+    def warn(self, message: str) -> None:
+        """Say it now: the task may take minutes before its result can."""
+        self._display.warning(f"{self._host_name()}: {message}")
+
+    def _host_name(self) -> str:
+        return str(self._task_vars.get("inventory_hostname", "host"))
+
     def run_command(self, argv: Sequence[str], stdin: str = "") -> dict[str, Any]:
         """Run a program on the host, in check mode too; returns the module's raw result, which is not to be shown."""
         arguments: dict[str, Any] = {"argv": list(argv), "stdin": stdin}
@@ -105,6 +131,34 @@ class AgentAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
             if fact.startswith(_INTERPRETER_FACT):
                 self._facts[fact] = value
         return raw
+
+    def run_module_in_check_mode(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a module what it would change."""
+        with self._task_settings(check_mode=True):
+            return self.run_module(name, arguments)
+
+    def run_action(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a module that has an action plugin of its own, such as the copies from the controller."""
+        task = self._task.copy()
+        task.args = dict(arguments)
+        action = self._shared_loader_obj.action_loader.get(
+            name,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        raw: dict[str, Any] = action.run(task_vars=self._task_vars)
+        return raw
+
+    def copy_to_temporary(self, source: str) -> str:
+        """Copy a file to the host; returns where it is until the task ends."""
+        shell = self._connection._shell
+        target = str(shell.join_path(shell.tmpdir or self._make_tmp_path(), Path(source).name))
+        self._transfer_file(source, target)
+        return target
 
     @contextmanager
     def _task_settings(self, **settings: bool) -> Iterator[None]:

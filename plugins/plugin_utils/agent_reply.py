@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import errno
 import json
-import ntpath
-import posixpath
 from collections.abc import Mapping
 from typing import Any
 
 SHOWN_STDERR_LINES = 20
+_WINDOWS_NOT_FOUND = (2, 3)  # ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND
 HINT_NOT_INSTALLED = "run the role wirefleet.wireguard.tunnel_service on this host"
 
 
@@ -64,19 +63,6 @@ class AgentError(Exception):
 def _one_line(message: str, path: str, hint: str) -> str:
     where = f"{path}: " if path else ""
     return f"{where}{message} ({hint})" if hint else f"{where}{message}"
-
-
-def agent_directory(root: str, *, is_windows: bool) -> str:
-    """Directory of the agent's releases below a host's root directory."""
-    join = ntpath.join if is_windows else posixpath.join
-    return join(root, "opt", "wirefleet")
-
-
-def agent_command(root: str, *, is_windows: bool) -> str:
-    """Path of the installed agent's command below a host's root directory."""
-    if is_windows:
-        return ntpath.join(agent_directory(root, is_windows=True), "current", "Scripts", "wirefleet-agent.exe")
-    return posixpath.join(agent_directory(root, is_windows=False), "current", "bin", "wirefleet-agent")
 
 
 def parse_reply(raw: Mapping[str, Any], command: str) -> dict[str, Any]:
@@ -129,5 +115,8 @@ def _is_not_found(said: str, returncode: object) -> bool:
     """Whether the command module says that there is no such program (POSIX, Windows)."""
     # Ansible reports an OSError of the start as this message with the errno for exit code.
     if returncode == errno.ENOENT and "Error executing command" in said:
+        return True
+    # win_command gives Win32's code; the text behind it is in the language of the host.
+    if returncode in _WINDOWS_NOT_FOUND and "Failed to run:" in said:
         return True
     return any(text in said for text in ("No such file or directory", "cannot find the file", "cannot find the path"))

@@ -25,6 +25,8 @@ PREFIX = "wirefleet_"
 PLAN_DIR_NAME = ".wirefleet"
 # What the planner reads; other variables of the same prefix (paths of secrets, vaulted values) are left alone.
 _READ = tuple(PREFIX + name for name in (*FLEET_VARIABLES, *HOST_VARIABLES))
+_PLATFORM = PREFIX + "platform"
+_CONNECTION = ("ansible_connection", "ansible_shell_type")
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
@@ -64,7 +66,7 @@ def read_fleet_variables(
 
 def _fleet_values(name: str, raw: Mapping[str, Any], engine: Templar, problems: Problems) -> dict[str, object]:
     values: dict[str, object] = {}
-    for key in _READ:
+    for key in (*_READ, *_CONNECTION):
         value = raw.get(key)
         if value is None:
             continue
@@ -73,11 +75,21 @@ def _fleet_values(name: str, raw: Mapping[str, Any], engine: Templar, problems: 
             try:
                 value = engine.template(value)
             except Exception as error:  # noqa: BLE001 - a template may raise anything; each becomes a named problem
+                if key in _CONNECTION:
+                    continue  # only a guess at the platform hangs on it
                 message = " ".join(str(error).split())
                 problems.add(f"the template cannot be evaluated: {message}", hosts=(name,), path=key)
                 continue
         values[key] = plain(value)
+    connection, shell = (values.pop(key, None) for key in _CONNECTION)
+    if values.get(_PLATFORM) is None and is_windows_connection(connection, shell):
+        values[_PLATFORM] = "windows"
     return values
+
+
+def is_windows_connection(connection: object, shell: object) -> bool:
+    """Whether Ansible reaches a host as one of Windows: by WinRM or PSRP, or by SSH to one of its shells."""
+    return str(connection).rpartition(".")[2] in ("winrm", "psrp") or shell in ("powershell", "cmd")
 
 
 def holds_template(value: object) -> bool:

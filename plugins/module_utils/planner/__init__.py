@@ -9,7 +9,7 @@ from __future__ import annotations
 from ._inputs import parse_endpoint
 from ._lock import Lock, LockedHost, parse_lock, render_lock
 from ._model import FLEET_VARIABLES, HOST_VARIABLES, Endpoint, Fleet, Host, PlanRequest
-from ._names import is_host_name, natural_sort
+from ._names import is_host_name, is_windows_tunnel_name, natural_sort
 from ._networks import canonical_network
 from ._placement import Candidate, rank_hubs, score
 from ._plan import Plan, make_plan
@@ -27,6 +27,7 @@ __all__ = [
     "PlanRequest",
     "canonical_network",
     "is_host_name",
+    "is_windows_tunnel_name",
     "make_plan",
     "natural_sort",
     "parse_endpoint",

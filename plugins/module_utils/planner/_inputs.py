@@ -15,20 +15,31 @@ from ..problems import Problems
 from ._model import (
     DEFAULT_KEEPALIVE_S,
     DEFAULT_MTU_BYTES,
+    DEFAULT_PLATFORM,
     DEFAULT_PORT,
     DEFAULT_REGION,
     DEFAULT_TUNNEL,
     DEFAULT_WEIGHT,
     FLEET_VARIABLES,
+    PLATFORMS,
     Endpoint,
     Host,
     PlanRequest,
     Role,
 )
-from ._names import is_dns_name, is_region_name, is_tunnel_name
+from ._names import is_dns_name, is_linux_tunnel_name, is_region_name, is_windows_tunnel_name
 from ._networks import Network, is_unusable, parse_address, parse_network
 
 T = TypeVar("T")
+
+# By platform: what may be the tunnel's name, and how an operator is told.
+_TUNNEL_RULES: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "linux": (is_linux_tunnel_name, "an interface name of Linux (at most 15 of A-Z a-z 0-9 _=+.-)"),
+    "windows": (
+        is_windows_tunnel_name,
+        "a tunnel's name on Windows (at most 32 letters and digits of any script, and _=+.-; no device such as CON)",
+    ),
+}
 
 MIN_MTU_BYTES = 1280
 MAX_MTU_BYTES = 65455  # 65535 less the outer IPv6 and UDP headers and WireGuard's own 32 bytes
@@ -157,6 +168,8 @@ def read_host(name: str, role: Role, request: PlanRequest, problems: Problems) -
     read = ValueReader(problems, request.variables.get(name, {}), request.options, (name,))
     only_variables = ValueReader(problems, request.variables.get(name, {}), {}, (name,))
     port = read.integer("port", DEFAULT_PORT, 1, 65535)
+    platform = only_variables.name("platform", DEFAULT_PLATFORM, PLATFORMS.__contains__, "linux or windows")
+    is_tunnel_name, tunnel_rule = _TUNNEL_RULES[platform]
     return Host(
         name=name,
         role=role,
@@ -165,9 +178,7 @@ def read_host(name: str, role: Role, request: PlanRequest, problems: Problems) -
         site_prefixes=tuple(sorted(only_variables.parsed_list("site_prefixes", parse_network_of_hosts))),
         weight=only_variables.integer("weight", DEFAULT_WEIGHT, 0, 10000),
         fixed_addresses=tuple(sorted(only_variables.parsed_list("addresses", parse_address))),
-        tunnel=read.name(
-            "tunnel", DEFAULT_TUNNEL, is_tunnel_name, "an interface name (at most 15 of A-Z a-z 0-9 _=+.-)"
-        ),
+        tunnel=read.name("tunnel", DEFAULT_TUNNEL, is_tunnel_name, tunnel_rule),
         port=port,
         mtu_bytes=read.integer("mtu", DEFAULT_MTU_BYTES, MIN_MTU_BYTES, MAX_MTU_BYTES),
         keepalive_s=read.integer("keepalive", DEFAULT_KEEPALIVE_S, 0, 65535),

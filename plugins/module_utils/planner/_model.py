@@ -21,6 +21,7 @@ HOST_VARIABLES = (
     "endpoint",
     "keepalive",
     "mtu",
+    "platform",
     "port",
     "public_key",
     "region",
@@ -28,6 +29,8 @@ HOST_VARIABLES = (
     "tunnel",
     "weight",
 )
+PLATFORMS = ("linux", "windows")
+DEFAULT_PLATFORM = "linux"
 DEFAULT_TUNNEL = "wf0"
 DEFAULT_PORT = 51820
 DEFAULT_MTU_BYTES = 1420

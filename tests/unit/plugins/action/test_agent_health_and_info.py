@@ -63,13 +63,15 @@ def test_info_returns_the_status_under_its_own_key(host, run_action):
 
     result = run_action(Info, {})
 
-    assert result == {"changed": False, "installed": True, "status": {"tunnel": "wf0", "running": True, "pid": 7}}
+    status = {"tunnel": "wf0", "running": True, "pid": 7}
+    assert result == {"changed": False, "installed": True, "status": status, "root": "/", "program": None}
 
 
 def test_info_of_a_host_without_the_agent_is_a_state_not_a_failure(run_action):
     result = run_action(Info, {"tunnel": "wf7"})
 
-    assert result == {"changed": False, "installed": False, "status": {"tunnel": "wf7", "running": False}}
+    status = {"tunnel": "wf7", "running": False}
+    assert result == {"changed": False, "installed": False, "status": status, "root": "/", "program": None}
 
 
 def test_answer_that_is_no_document_is_a_failure_that_shows_what_was_said(host, run_action):

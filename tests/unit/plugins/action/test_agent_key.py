@@ -87,12 +87,10 @@ def test_windows_hosts_are_called_by_win_command_with_windows_paths(host, run_ac
     host.is_windows = True
     host.replies[("key", "ensure")] = REPLY
 
-    run_action(ActionModule, {"root": "C:\\ProgramData\\WireFleet"})
+    run_action(ActionModule, {"root": "D:\\Apps\\WireFleet"})
 
     assert host.calls[0].module == "ansible.windows.win_command"
-    assert host.calls[0].argv[0] == (
-        "C:\\ProgramData\\WireFleet\\opt\\wirefleet\\current\\Scripts\\wirefleet-agent.exe"
-    )
+    assert host.calls[0].argv[0] == "D:\\Apps\\WireFleet\\wirefleet-agent.cmd"
 
 
 @pytest.mark.parametrize("field", ["invocation", "stdout", "stderr", "rc", "cmd"])

@@ -241,9 +241,3 @@ def test_systemd_that_refuses_is_told(host, run_action):
 
     assert result["failed"] is True
     assert "Unable to start service" in result["msg"]
-
-
-def test_windows_hosts_are_refused_for_now(host, run_action):
-    host.is_windows = True
-
-    assert run_action(ActionModule, {})["error"]["code"] == "unsupported"
