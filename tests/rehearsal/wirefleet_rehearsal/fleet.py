@@ -92,9 +92,11 @@ class Fleet:
         path = CHECKOUT / "playbooks" / f"{playbook}.yml"
         return self._ansible(["ansible-playbook", str(path), *arguments], inventory, at)
 
-    def module(self, host: str, module: str, options: dict[str, object], *arguments: str) -> Run:
+    def module(
+        self, host: str, module: str, options: dict[str, object], inventory: Path | None = None, at: str = CONTROLLER
+    ) -> Run:
         """Run one module on one host."""
-        return self._ansible(["ansible", host, "-m", module, "-a", json.dumps(options), *arguments], None, CONTROLLER)
+        return self._ansible(["ansible", host, "-m", module, "-a", json.dumps(options)], inventory, at)
 
     def _ansible(self, command: list[str], inventory: Path | None, at: str) -> Run:
         started = time.monotonic()
