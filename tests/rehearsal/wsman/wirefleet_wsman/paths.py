@@ -57,7 +57,7 @@ class WindowsPaths:
             raise PathRefusedError(f"drive-relative paths are not supported: {text!r}")
         if _FORBIDDEN.search(rest):
             raise PathRefusedError(f"The given path's format is not supported: {text!r}")
-        return "C:" + ntpath.normpath("\\" + rest)
+        return "C:" + ntpath.normpath("\\" + rest.lstrip("\\"))
 
     def to_local(self, text: str, *, writing: bool = False) -> Path:
         """The Linux path of a Windows path, whether it exists or not. Raises PathRefusedError."""

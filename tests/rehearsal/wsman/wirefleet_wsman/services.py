@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Services of a host: what Wine's control manager really has, and beside it what was asked for and Wine cannot keep.
 
-Path, display name, description, start type, dependencies, existence and state come from Wine, so drift is seen.
-The rest lives in the host's state under the service's name.
+Path, display name, start type, existence and state come from Wine, so drift is seen. The rest lives in the host's
+state under the service's name (Wine's manager takes dependencies and does not give them back).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from wirefleet_wsman.supervisor import FAMILY
 
 # Settings that only the host's state knows, with the values of a new service.
 KEPT_DEFAULTS: dict[str, Any] = {
+    "dependencies": [],
     "desktop_interact": False,
     "error_control": "normal",
     "failure_actions": [],
@@ -30,7 +31,7 @@ KEPT_DEFAULTS: dict[str, Any] = {
     "sid_info": "none",
     "username": "NT AUTHORITY\\SYSTEM",
 }
-_SHOWN_BY_WINE = frozenset({"path", "display_name", "start_mode", "dependencies"})
+_SHOWN_BY_WINE = frozenset({"path", "display_name", "description", "start_mode"})
 _PLAYED = frozenset({"failure_actions", "failure_reset_period_sec", "failure_actions_on_non_crash_failure"})
 
 Service = dict[str, Any]
@@ -62,7 +63,6 @@ class Services:
             "description": known.get("description"),
             "path": real["path"],
             "display_name": real["display_name"],
-            "dependencies": real["dependencies"],
             "start_mode": "delayed" if start == "auto" and known.get("is_delayed") else start,
             "state": real["state"],
             "live": real,
@@ -78,7 +78,7 @@ class Services:
     def change(self, name: str, changes: dict[str, Any]) -> None:
         """Change settings; keys are the module's."""
         start = changes.get("start_mode")
-        real: dict[str, Any] = {key: changes[key] for key in ("path", "display_name", "dependencies") if key in changes}
+        real: dict[str, Any] = {key: changes[key] for key in ("path", "display_name") if key in changes}
         if start is not None:
             real["start"] = "auto" if start == "delayed" else start
         if "description" in changes:
@@ -102,7 +102,7 @@ class Services:
                 self._host.not_shown.add(
                     "service", f"{name}: {key} is played by the rehearsal, Wine's manager has none"
                 )
-            elif key not in _SHOWN_BY_WINE and key not in ("description", "start_mode"):
+            elif key not in _SHOWN_BY_WINE:
                 self._host.not_shown.add("service", f"{name}: {key} is recorded, without effect under Wine")
 
     def start(self, name: str) -> str:

@@ -111,12 +111,6 @@ def _service(name: str) -> Any:
             _advapi32.CloseServiceHandle(handle)
 
 
-def _multi_string(values: list[str] | None) -> Any:
-    if values is None:
-        return None
-    return ctypes.create_unicode_buffer("\0".join(values) + "\0")
-
-
 def create(*, name: str, path: str) -> dict[str, Any]:
     """A new service of its own process, started by hand."""
     with _manager() as manager:
@@ -135,7 +129,6 @@ def change(
     path: str | None = None,
     display_name: str | None = None,
     start: str | None = None,
-    dependencies: list[str] | None = None,
     description: str | None = None,
 ) -> dict[str, Any]:
     """Change what is given; None leaves a setting as it is."""
@@ -143,8 +136,7 @@ def change(
     with _service(name) as service:
         _checked(
             _advapi32.ChangeServiceConfigW(
-                service, NO_CHANGE, start_type, NO_CHANGE, path, None, None, _multi_string(dependencies), None, None,
-                display_name,
+                service, NO_CHANGE, start_type, NO_CHANGE, path, None, None, None, None, None, display_name
             )
         )  # fmt: skip
         if description is not None:
@@ -201,17 +193,8 @@ def _config(service: Any) -> dict[str, Any]:
         "path": config.path or "",
         "display_name": config.display_name or "",
         "start": start.get(config.start, "manual"),
-        "dependencies": _read_multi_string(config.dependencies),
         "service_type": config.type,
     }
-
-
-def _read_multi_string(address: int | None) -> list[str]:
-    values: list[str] = []
-    while address and (text := ctypes.wstring_at(address)):
-        values.append(text)
-        address += (len(text) + 1) * ctypes.sizeof(ctypes.c_wchar)
-    return values
 
 
 def start(*, name: str, timeout_s: float = 60.0) -> dict[str, Any]:

@@ -87,7 +87,6 @@ def _create(call: Call, services: Services, name: str) -> Service:
         "path": path,
         "display_name": name,
         "description": None,
-        "dependencies": [],
         "start_mode": "manual",
         "state": "stopped",
     }
