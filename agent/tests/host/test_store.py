@@ -12,6 +12,7 @@ from wirefleet_agent.host import store as store_module
 from wirefleet_agent.host.deadline import BootClock, Deadline
 from wirefleet_agent.host.paths import Paths
 from wirefleet_agent.host.private_files import files
+from wirefleet_agent.host.sealing import NoSealing
 from wirefleet_agent.host.store import ConfigFiles, ConfigStore
 
 OLD = ConfigFiles("[Interface]\n# old\n", "schema = 1\n")
@@ -231,7 +232,8 @@ def test_a_file_that_is_not_text_is_named_with_its_byte(store, paths):
 
 
 @pytest.mark.parametrize("writes", range(3))
-def test_a_disk_that_is_full_before_the_first_rename_leaves_all_as_it_was(store, paths, monkeypatch, writes):
+def test_a_disk_that_is_full_before_the_first_rename_leaves_all_as_it_was(paths, time, monkeypatch, writes):
+    store = ConfigStore(paths, time.boot_clock(), NoSealing())  # a second seal of the same text looks different
     put(store, OLD)
     put(store, NEW, 60)
     before = all_files(paths)
