@@ -4,8 +4,8 @@
 
 Usage: python one_tunnel.py CONFIG.json. Runs on Windows' Python (under Wine, too) and on Linux. The configuration
 has ``name``, ``port``, ``private_key``, ``peer_key``, ``peer_address`` (of the underlay), ``allowed_ips`` and
-``stop_file``; on Windows also ``wintun`` and ``wintun_sha256``; ``profile``: a file for cProfile's figures. Addresses and routes are
-the caller's business. It ends when ``stop_file`` exists and then prints one line of JSON.
+``stop_file``; on Windows also ``wintun`` and ``wintun_sha256``; ``profile``: a file for cProfile's figures. Addresses
+and routes are the caller's business. It ends when ``stop_file`` exists and then prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -5,103 +5,26 @@
 from __future__ import annotations
 
 import select
-import socket
 from collections.abc import Iterator
-from typing import Protocol
 
 import pytest
-from support.netns import Namespace, can_make_namespaces, single_namespace
-from support.packets import ip_packet
+from support.tun_hosts import OURS, THEIRS, Host, made_host, udp_packet
 from wirefleet_agent.drivers.interfaces import LinkEvent, TunDriver
-from wirefleet_agent.drivers.memory import MemoryTun
-from wirefleet_agent.drivers.tun_linux import LinuxTun
 from wirefleet_agent.errors import DriverError
 from wirefleet_agent.wire.batch import Batch
 
-OURS = "10.99.0.1"
-THEIRS = "10.99.0.2"
-PORT = 4000
+KINDS = (
+    "memory",
+    "fake wintun",
+    pytest.param("linux", marks=[pytest.mark.netns, pytest.mark.linux_only]),
+    pytest.param("windows", marks=pytest.mark.windows_only),
+)
 
 
-class Host(Protocol):
-    tun: TunDriver
-
-    def set_up(self, is_up: bool) -> None: ...
-    def set_mtu(self, mtu_bytes: int) -> None: ...
-    def remove(self) -> None: ...
-    def send(self, payload: bytes) -> None: ...
-    def received(self) -> bytes:
-        """The payload of the next UDP packet that was written to the interface; b"" if there is none."""
-
-
-class MemoryHost:
-    def __init__(self) -> None:
-        self.tun = MemoryTun("mem0")
-
-    def set_up(self, is_up: bool) -> None:
-        self.tun.set_link(is_up=is_up)
-
-    def set_mtu(self, mtu_bytes: int) -> None:
-        self.tun.set_link(mtu_bytes=mtu_bytes)
-
-    def remove(self) -> None:
-        self.tun.set_link(is_removed=True)
-
-    def send(self, payload: bytes) -> None:
-        self.tun.inject(udp_packet(OURS, THEIRS, payload))
-
-    def received(self) -> bytes:
-        return self.tun.delivered.pop(0)[28:] if self.tun.delivered else b""
-
-
-class LinuxHost:
-    def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace
-        self.tun = namespace.call(lambda: LinuxTun("wft0"))
-        namespace.run("ip", "address", "add", f"{OURS}/24", "dev", "wft0")
-        self._socket = namespace.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self._socket.bind(("0.0.0.0", PORT))
-        self._socket.settimeout(1)
-
-    def set_up(self, is_up: bool) -> None:
-        self._namespace.run("ip", "link", "set", "wft0", "up" if is_up else "down")
-
-    def set_mtu(self, mtu_bytes: int) -> None:
-        self._namespace.run("ip", "link", "set", "wft0", "mtu", str(mtu_bytes))
-
-    def remove(self) -> None:
-        self._namespace.run("ip", "link", "delete", "wft0")
-
-    def send(self, payload: bytes) -> None:
-        self._socket.sendto(payload, (THEIRS, PORT))
-
-    def received(self) -> bytes:
-        try:
-            return self._socket.recv(65536)
-        except TimeoutError:
-            return b""
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture(params=["memory", pytest.param("linux", marks=pytest.mark.netns)])
+@pytest.fixture(params=KINDS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    if request.param == "memory":
-        yield MemoryHost()
-        return
-    if not can_make_namespaces():
-        pytest.skip("needs root")
-    with single_namespace("tun") as namespace:
-        made = LinuxHost(namespace)
+    with made_host(request.param) as made:
         yield made
-        made.close()
-        made.tun.close()
-
-
-def udp_packet(source: str, destination: str, payload: bytes) -> bytes:
-    header = PORT.to_bytes(2, "big") * 2 + (8 + len(payload)).to_bytes(2, "big") + b"\0\0"
-    return ip_packet(source, destination, header + payload)
 
 
 def is_readable(fd: int) -> bool:
@@ -195,7 +118,10 @@ def test_up_down_and_mtu_are_reported_once(host: Host) -> None:
 def test_removal_is_reported_and_reading_fails(host: Host) -> None:
     host.remove()
 
-    assert LinkEvent.REMOVED in events(host.tun)
+    seen: list[LinkEvent] = []
+    while LinkEvent.REMOVED not in seen and is_readable(host.tun.events_fileno()):
+        seen += host.tun.link_events()
+    assert LinkEvent.REMOVED in seen
     with pytest.raises(DriverError) as caught:
         host.tun.read_batch(Batch(1, 2048))
     assert caught.value.call == "read"

@@ -6,17 +6,23 @@ from __future__ import annotations
 
 import errno
 import select
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from support.fake_winsock import FakeWinsock
 from support.netns import can_make_namespaces, single_namespace
 from wirefleet_agent.drivers.interfaces import UdpDriver
 from wirefleet_agent.drivers.memory import MemoryUdp, MemoryUnderlay
-from wirefleet_agent.drivers.udp_linux import LinuxUdp
+from wirefleet_agent.drivers.udp_windows import WindowsUdp
+from wirefleet_agent.drivers.win32_errors import WSAEADDRINUSE
 from wirefleet_agent.errors import DriverError
 from wirefleet_agent.wire.batch import Batch
 from wirefleet_agent.wire.endpoint import Endpoint, LocalAddress
+
+if sys.platform != "win32":
+    from wirefleet_agent.drivers.udp_linux import LinuxUdp
 
 V4 = "127.0.0.1"
 V6 = "::1"
@@ -30,19 +36,37 @@ class Pair:
     right_hosts: tuple[str, str]
     call: Callable[[Callable[[], object]], object]
     """Runs something where the sockets are to be opened."""
+    address_in_use: int = errno.EADDRINUSE
 
     def open(self, udp: UdpDriver, port: int) -> None:
         self.call(lambda: udp.open(port))
 
 
-@pytest.fixture(params=["memory", pytest.param("linux", marks=pytest.mark.netns)])
+KINDS = (
+    "memory",
+    "fake winsock",
+    pytest.param("linux", marks=[pytest.mark.netns, pytest.mark.linux_only]),
+    pytest.param("windows", marks=pytest.mark.windows_only),
+)
+
+
+@pytest.fixture(params=KINDS)
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     if request.param == "memory":
         underlay = MemoryUnderlay()
         left, right = ("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2")
         yield Pair(MemoryUdp(underlay, *left), MemoryUdp(underlay, *right), left, right, lambda action: action())
         return
-    if not can_make_namespaces():
+    if request.param in ("fake winsock", "windows"):
+        winsock = FakeWinsock() if request.param == "fake winsock" else None
+        pair = Pair(
+            WindowsUdp(winsock), WindowsUdp(winsock), (V4, V6), (V4, V6), lambda action: action(), WSAEADDRINUSE
+        )
+        yield pair
+        pair.left.close()
+        pair.right.close()
+        return
+    if sys.platform == "win32" or not can_make_namespaces():
         pytest.skip("needs root")
     with single_namespace("udp") as namespace:
         made = Pair(LinuxUdp(), LinuxUdp(), (V4, V6), (V4, V6), namespace.call)
@@ -54,12 +78,9 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 def receive(udp: UdpDriver, batch: Batch | None = None) -> list[tuple[bytes, Endpoint | None, LocalAddress | None]]:
     """Everything that arrives within a second, from all descriptors; stops at the first silence after something."""
     batch = batch or Batch(8, 2048)
-    poll = select.poll()
-    for fd in udp.filenos():
-        poll.register(fd, select.POLLIN)
     received = []
-    while ready := poll.poll(0 if received else 1000):
-        for fd, _ in ready:
+    while ready := select.select(udp.filenos(), (), (), 0 if received else 1)[0]:
+        for fd in ready:
             for i in range(udp.receive_batch(fd, batch)):
                 received.append((bytes(batch.slot(i)), batch.endpoints[i], batch.locals[i]))
     return received
@@ -140,7 +161,7 @@ def test_a_port_in_use_is_refused_and_the_old_sockets_stay(pair: Pair) -> None:
     with pytest.raises(DriverError) as caught:
         pair.open(pair.left, taken)
 
-    assert caught.value.os_code == errno.EADDRINUSE
+    assert caught.value.os_code == pair.address_in_use
     assert pair.left.port == before
     pair.open(pair.right, pair.right.port or 0)
     pair.right.send_batch(datagrams((b"still here", Endpoint(pair.left_hosts[0], before), None)))

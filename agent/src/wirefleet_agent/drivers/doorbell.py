@@ -23,9 +23,10 @@ def signal_pair() -> tuple[socket.socket, socket.socket]:
         writer.setblocking(False)
         if reader.family not in (socket.AF_INET, socket.AF_INET6):
             return reader, writer
-        if reader.getpeername() == writer.getsockname() and writer.getpeername() == reader.getsockname():
-            writer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return reader, writer
+        with contextlib.suppress(OSError):  # the other end of a stranger's may be gone already
+            if reader.getpeername() == writer.getsockname() and writer.getpeername() == reader.getsockname():
+                writer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return reader, writer
         reader.close()
         writer.close()
     raise ConnectionError("another process connects to our loopback sockets")
