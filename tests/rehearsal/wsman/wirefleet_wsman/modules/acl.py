@@ -74,6 +74,7 @@ class _Target:
 
     def write(self, descriptor: Descriptor) -> None:
         """Replace the descriptor."""
+        forget_missing(self._host)
         with self._host.state.edit(FAMILY) as state:
             state[self.path.casefold()] = {
                 "path": self.path,
@@ -81,6 +82,14 @@ class _Target:
                 **descriptor.to_json(),
             }
         self._host.not_shown.add("access control", f"{self.path}: recorded, not enforced by Wine")
+
+
+def forget_missing(host: Host) -> None:
+    """Drop the descriptors of files that are gone: Windows keeps them in the files."""
+    with host.state.edit(FAMILY) as state:
+        for key, record in list(state.items()):
+            if not _REGISTRY.match(record["path"]) and not host.paths.to_local(record["path"]).exists():
+                del state[key]
 
 
 def owner_of(host: Host, path: str) -> str:

@@ -26,6 +26,14 @@ def _read(call: Call) -> Logs:
     return logs
 
 
+def _write(call: Call, logs: Logs) -> None:
+    """Keep what is not as Windows has it from the start."""
+    untouched = {**_DEFAULT, "sources": {}}
+    with call.host.state.edit(FAMILY) as state:
+        state.clear()
+        state.update({name: log for name, log in logs.items() if name not in _CLASSIC or log != untouched})
+
+
 def _find(logs: Logs, name: str) -> str:
     return next((known for known in logs if known.casefold() == name.casefold()), name)
 
@@ -46,9 +54,7 @@ def win_eventlog(call: Call) -> Result:
         call, logs, name, sources, result
     )
     if result["changed"] and not call.check:
-        with call.host.state.edit(FAMILY) as state:
-            state.clear()
-            state.update(logs)
+        _write(call, logs)
         call.host.not_shown.add("event log", f"{name}: recorded, Wine has no event log")
     final = _read(call) if call.check else logs
     result["exists"] = name in final
@@ -156,6 +162,5 @@ def win_eventlog_entry(call: Call) -> Result:
         raise ModuleFailedError("Event ID must be between 0 and 65535")
     if not call.check:
         logs[name]["entries"] += 1
-        with call.host.state.edit(FAMILY) as state:
-            state.update(logs)
+        _write(call, logs)
     return {"changed": True, "msg": f"Entry added to log {name} from source {source}"}

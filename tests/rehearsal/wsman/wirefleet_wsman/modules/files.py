@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from wirefleet_wsman.call import Call, ModuleFailedError, Result
-from wirefleet_wsman.modules.acl import owner_of
+from wirefleet_wsman.modules.acl import forget_missing, owner_of
 
 
 def checksum(path: Path, algorithm: str = "sha1") -> str:
@@ -99,6 +99,7 @@ def _change_existing(call: Call, path: str, local: Path, state: str | None) -> R
     if state == "absent":
         if not call.check:
             remove(local)
+            forget_missing(call.host)
         return {"changed": True}
     if state == "directory" and not local.is_dir():
         raise ModuleFailedError(f"path {path} is not a directory")

@@ -13,7 +13,7 @@ from typing import Any
 
 from wirefleet_wsman.call import Call, ModuleFailedError, Result
 
-FAMILY = "firewall_rules"
+FAMILY = "firewall"
 ALL_PROFILES = 0x7FFFFFFF
 _PROTOCOLS = {"tcp": 6, "udp": 17, "icmpv4": 1, "icmpv6": 58}
 _WITH_PORTS = frozenset({6, 17})
@@ -38,16 +38,16 @@ Rule = dict[str, Any]
 
 def win_firewall_rule(call: Call) -> Result:
     """One rule by name, or all rules of a group."""
-    rules: list[Rule] = call.host.state.read(FAMILY).get("rules", [])
+    rules: dict[str, Rule] = call.host.state.read(FAMILY)
     name, group = call.arguments.get("name"), call.arguments.get("group")
-    found = [rule for rule in rules if (rule["Name"] == name if name else rule["Grouping"] == group)]
+    found = [rule for rule in rules.values() if _is_meant(rule, name, group)]
     new = _new_rule(call)
     lines: list[str] = []
     if call.arguments["state"] == "absent":
         result = _absent(call, rules, found, lines)
     elif not found and name:
         lines += [f"+[{name}]\n", *(f"+{prop}='{new[prop]}'\n" for prop in _PROPERTIES)]
-        rules.append(new)
+        rules[str(name).casefold()] = new
         result = {"changed": True, "msg": f"Firewall rule '{name}' created."}
     else:
         result = _change(call, found, new, lines)
@@ -55,20 +55,27 @@ def win_firewall_rule(call: Call) -> Result:
         result["diff"] = {"prepared": "".join(lines)}
     if result["changed"] and not call.check:
         with call.host.state.edit(FAMILY) as state:
-            state["rules"] = rules
+            state.clear()
+            state.update(rules)
         call.host.not_shown.add("firewall", f"rule {name or group!r}: recorded, filters nothing")
     return result
 
 
-def _absent(call: Call, rules: list[Rule], found: list[Rule], lines: list[str]) -> Result:
+def _is_meant(rule: Rule, name: str | None, group: str | None) -> bool:
+    if name:
+        return str(rule["name"]).casefold() == name.casefold()
+    return bool(rule["Grouping"] == group)
+
+
+def _absent(call: Call, rules: dict[str, Rule], found: list[Rule], lines: list[str]) -> Result:
     name, group = call.arguments.get("name"), call.arguments.get("group")
     if not found:
         missing = f"Firewall rule '{name}' does not exist." if name else f"No firewall rules in group '{group}' exist."
         return {"changed": False, "msg": missing}
     for rule in found:
-        rules.remove(rule)
-        lines += [f"-[{rule['Name']}]\n", *(f"-{prop}='{rule[prop]}'\n" for prop in _PROPERTIES)]
-    names = "', '".join(str(rule["Name"]) for rule in found)
+        del rules[str(rule["name"]).casefold()]
+        lines += [f"-[{rule['name']}]\n", *(f"-{prop}='{rule[prop]}'\n" for prop in _PROPERTIES)]
+    names = "', '".join(str(rule["name"]) for rule in found)
     return {"changed": True, "msg": f"Firewall rule(s) '{names}' removed."}
 
 
@@ -76,7 +83,7 @@ def _change(call: Call, found: list[Rule], new: Rule, lines: list[str]) -> Resul
     changed: list[str] = []
     unchanged: list[str] = []
     for rule in found:
-        lines.append(f"[{rule['Name']}]\n")
+        lines.append(f"[{rule['name']}]\n")
         differing = [
             prop
             for prop, argument in _PROPERTIES.items()
@@ -85,7 +92,7 @@ def _change(call: Call, found: list[Rule], new: Rule, lines: list[str]) -> Resul
         for prop in differing:
             lines += [f"-{prop}='{rule[prop]}'\n", f"+{prop}='{new[prop]}'\n"]
             rule[prop] = new[prop]
-        (changed if differing else unchanged).append(str(rule["Name"]))
+        (changed if differing else unchanged).append(str(rule["name"]))
     separator = "', '"
     message = f"Firewall rule(s) changed '{separator.join(changed)}' - unchanged '{separator.join(unchanged)}'"
     return {"changed": bool(changed), "msg": message}
@@ -111,7 +118,7 @@ def _new_rule(call: Call) -> Rule:
     interfaces = [str(item) for item in given.get("interfacetypes", [])]
     program = given.get("program")
     return {
-        "Name": given.get("name"),
+        "name": given.get("name"),
         "Description": given.get("description"),
         "Direction": {"in": 1, "out": 2}[given.get("direction", "in")],
         "Action": {"block": 0, "allow": 1}[given.get("action", "allow")],

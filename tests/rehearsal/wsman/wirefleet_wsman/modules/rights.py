@@ -50,6 +50,8 @@ def win_user_right(call: Call) -> Result:
     if (added or removed) and not call.check:
         with call.host.state.edit(FAMILY) as state:
             state[name] = after
+            if after == _DEFAULTS.get(name, []):
+                del state[name]
         call.host.not_shown.add("user right", f"{name}: recorded, not given by Wine")
     names = call.host.accounts.name_of
     return {
