@@ -6,7 +6,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help site lab-up lab-down reach test check format lint sanity unit netns lab-test molecule lock clean \
+.PHONY: help site lab-up lab-down reach test check format lint sanity unit netns lab-test molecule lock lock-windows clean \
   rehearsal rehearsal-up rehearsal-down
 
 help: ## this list
@@ -81,6 +81,10 @@ lock: ## refresh requirements/constraints.txt from the newest versions that the 
 	@pip install --quiet --requirement requirements/dev.txt --editable agent
 	@{ echo "# The exact versions that the tests passed with: pip freeze of a fresh environment, refreshed by 'make lock'."; \
 	   pip freeze --exclude-editable | grep -vi '^wirefleet'; } >requirements/constraints.txt
+
+lock-windows: ## refresh the hashes of the packages in a Windows bundle, versions as in agent/bundle/constraints.txt
+	@scripts/setup.sh test
+	@python agent/bundle/lock_windows.py
 
 clean: ## caches and the virtual environment (the lab: make lab-down)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* .ansible
