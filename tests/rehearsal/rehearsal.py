@@ -6,10 +6,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+VENV = HERE.parents[1] / ".venv"
+
+if Path(sys.prefix) != VENV and (VENV / "bin" / "python").exists():  # started without activating it
+    os.execv(VENV / "bin" / "python", [str(VENV / "bin" / "python"), *sys.argv])
+
 sys.path[:0] = [str(HERE), str(HERE / "wsman"), str(HERE.parents[1] / "lab")]
 
 from wirefleet_rehearsal.cli import main  # noqa: E402

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from wirefleet_lab.machine import add_namespace, ip_batch, run, stop_processes
@@ -53,16 +54,18 @@ def toolchain_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WineHos
         run(["ip", "netns", "delete", namespace])
 
 
+def _windows_path(path: Path) -> str:
+    return "Z:" + str(path).replace("/", "\\")
+
+
 def test_agents_tests_pass_under_windows_python(toolchain_host, report):
     outcome = toolchain_host.directory / "outcome.xml"
-    checkout = "Z:" + str(CHECKOUT).replace("/", "\\")
-
-    done = toolchain_host.execute(
-        toolchain.PYTHON, "-B", "-c", _RUN, checkout,
-        "-q", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "-m", "not netns and not slow", "--timeout", "120", "--junitxml", "Z:" + str(outcome).replace("/", "\\"),
-        *(f"--ignore=agent/tests/{name}" for name in NOT_RUN), *(f"agent/tests/{folder}" for folder in FOLDERS),
-        timeout_s=TIMEOUT_S,
-    )  # fmt: skip
+    options = ["-q", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "--timeout", "120"]
+    options += ["-m", "not netns and not slow", "--junitxml", _windows_path(outcome)]
+    options += [f"--ignore=agent/tests/{name}" for name in NOT_RUN]
+    folders = [f"agent/tests/{folder}" for folder in FOLDERS]
+    words = [toolchain.PYTHON, "-B", "-c", _RUN, _windows_path(CHECKOUT), *options, *folders]
+    done = toolchain_host.execute(*words, timeout_s=TIMEOUT_S)
 
     assert outcome.exists(), done.stdout[-4000:] + done.stderr[-4000:]
     suite = next(ElementTree.parse(outcome).getroot().iter("testsuite"))

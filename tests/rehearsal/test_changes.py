@@ -1,7 +1,7 @@
 # Copyright (c) 2026 WireFleet
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What operators do to a running fleet: drift is repaired, releases come and go, bad changes heal; over the tunnel too."""
+"""What operators do to a running fleet: drift is repaired, releases come and go, bad changes heal."""
 
 from __future__ import annotations
 
