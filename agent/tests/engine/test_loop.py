@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import threading
@@ -12,6 +11,8 @@ import threading
 import pytest
 from support.tunnels import ManualClock
 from wirefleet_agent.engine import Loop, Supervisor
+
+SIGNUM = getattr(signal, "SIGUSR1", signal.SIGTERM)  # Windows has no signals of the user's own
 
 
 def test_deadlines_fire_in_order_and_only_when_due(loop: Loop, clock: ManualClock) -> None:
@@ -117,16 +118,26 @@ def test_calls_from_a_callback_wait_for_the_next_turn(loop: Loop) -> None:
 
 def test_a_signal_ends_the_loop_and_closing_gives_the_handler_back(clock: ManualClock) -> None:
     loop = Loop(clock)
-    before = signal.getsignal(signal.SIGUSR1)
-    loop.add_signal_handler(signal.SIGUSR1, loop.stop)
+    before = signal.getsignal(SIGNUM)
+    loop.add_signal_handler(SIGNUM, loop.stop)
 
-    os.kill(os.getpid(), signal.SIGUSR1)
+    signal.raise_signal(SIGNUM)
     loop.run()
     loop.close()
     loop.close()
 
-    assert signal.getsignal(signal.SIGUSR1) == before
+    assert signal.getsignal(SIGNUM) == before
     loop.call_soon_threadsafe(loop.stop)
+
+
+def test_a_signal_wakes_a_loop_that_sleeps(loop: Loop) -> None:
+    loop.add_signal_handler(SIGNUM, loop.stop)
+    thread = threading.Thread(target=lambda: signal.raise_signal(SIGNUM))
+    loop.call_soon(thread.start)
+
+    loop.run()
+
+    thread.join()
 
 
 def test_an_error_of_a_callback_comes_out_of_the_loop(loop: Loop) -> None:
