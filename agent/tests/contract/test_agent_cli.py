@@ -75,6 +75,8 @@ class Caller:
             (home / "bin").mkdir(parents=True)
             (home / "bin/wirefleet-agent").touch(0o755)
             (home / "release.json").write_text(json.dumps({"digest": release["digest"]}))
+        elif "open" in step:
+            (self.root / step["open"]).chmod(0o644)
         else:
             code, reply = self(step["argv"], step["stdin"])
             assert code == 0, reply
@@ -197,6 +199,7 @@ def test_every_verb_of_the_contract_has_an_example():
         "release list",
         "release activate",
         "release rollback",
+        "secure",
     ):
         assert any(verb in words for words in called), verb
     assert {case["exit_code"] for case in cases} == {0, 2, 3, 4, 5}
