@@ -26,7 +26,7 @@ from .control_protocol import Json
 from .paths import OWN_LAYOUT, Paths, host_root
 
 # Modules of .verbs, in the order of the help text.
-_VERBS = ("key", "config", "status", "daemon", "release", "secure", "graph")
+_VERBS = ("key", "config", "status", "daemon", "release", "secure", "doctor", "service", "uninstall", "graph")
 _DESCRIPTION = "The tunnel service of a WireFleet host: a WireGuard implementation and its configuration."
 _EPILOG = """exit codes:
   0 done, 2 wrong call, 3 invalid configuration, 4 not reachable or not in time, 5 refused, 1 anything else

@@ -63,6 +63,10 @@ class ReleaseStore:
         releases = (Release(name, digest, name == current) for name, digest in digests.items() if digest is not None)
         return ReleaseList(current, previous, tuple(releases))
 
+    def pointed(self) -> str | None:
+        """The name that ``current`` holds, whether there is such a release or not."""
+        return self._pointers.read(self._paths.opt_dir / "current")
+
     def activate(self, wanted: str, *, check: bool = False) -> ReleaseChange:
         """Point ``current`` at a release, by name or by the first digits of its digest. Running daemons keep theirs.
 
