@@ -9,15 +9,19 @@ import sys
 
 import pytest
 import structlog
-from support.memory_host import MemoryHost
 from wirefleet_agent.errors import DriverError
 from wirefleet_agent.host import call as call_module
 from wirefleet_agent.host import cli
+from wirefleet_agent.host.deadline import BootClock
 from wirefleet_agent.host.file_lock import FileLock
 from wirefleet_agent.host.keystore import KeyStore
 from wirefleet_agent.host.paths import Paths
+from wirefleet_agent.host.store import ConfigStore
 from wirefleet_agent.keys import PresharedKey, PublicKey
 from wirefleet_agent.observe import Logs
+
+if sys.platform != "win32":
+    from support.memory_host import MemoryHost
 
 PEER = str(PublicKey(bytes(range(1, 33))))
 CONF = f"[Interface]\nListenPort = 51820\nAddress = 10.9.0.1/24\n[Peer]\nPublicKey = {PEER}\nAllowedIPs = 10.9.0.2/32\n"
@@ -53,7 +57,7 @@ def agent(tmp_path, monkeypatch, capsys):
 
 
 def test_help_explains_every_verb_with_examples(agent, capsys):
-    for words in ([], ["key"], ["config"], ["health"], ["run"], ["daemon"], ["release"], ["graph"]):
+    for words in ([], ["key"], ["config"], ["health"], ["run"], ["daemon"], ["release"], ["secure"], ["graph"]):
         with pytest.raises(SystemExit) as caught:
             cli.main([*words, "--help"])
         assert caught.value.code == 0
@@ -79,14 +83,14 @@ def test_the_root_may_come_from_the_environment(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WIREFLEET_ROOT", str(tmp_path / "host"))
 
     assert cli.main(["--tunnel", "wf0", "key", "ensure"]) == 0
-    assert (tmp_path / "host/var/lib/wirefleet/keys/wf0.key").exists()
+    assert Paths(tmp_path / "host").tunnel("wf0").private_key.exists()
 
 
 def test_a_relative_root_is_below_the_working_directory(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     assert cli.main(["--root", "host", "--tunnel", "wf0", "key", "ensure"]) == 0
-    assert (tmp_path / "host/var/lib/wirefleet/keys/wf0.key").exists()
+    assert Paths(tmp_path / "host").tunnel("wf0").private_key.exists()
 
 
 def test_the_only_configured_tunnel_need_not_be_named(agent):
@@ -171,7 +175,7 @@ def test_no_reply_shows_a_secret(agent):
     outputs += [str(agent.json("config", "check", stdin={"conf": broken}, code=3))]
     private = KeyStore(Paths(agent.root)).private_key("wf0").reveal_base64()
 
-    assert psk in Paths(agent.root).tunnel("wf0").conf.read_text()
+    assert psk in ConfigStore(Paths(agent.root).tunnel("wf0"), BootClock.of_system()).current().conf
     assert not [output for output in outputs if psk in output or psk[:-2] in output or private in output]
 
 
@@ -238,6 +242,7 @@ def test_the_health_of_what_does_not_run_is_not_reachable(agent):
     assert agent("--tunnel", "wf0", "health")[0] == 4
 
 
+@pytest.mark.linux_only
 def test_a_running_service_answers_status_and_health(agent, tmp_path):
     agent.json("--tunnel", "wf0", "key", "ensure")
     host = MemoryHost(tmp_path)
@@ -262,6 +267,7 @@ def test_a_running_service_answers_status_and_health(agent, tmp_path):
     assert set(agent.json("status")) == set(status)
 
 
+@pytest.mark.linux_only
 def test_a_problem_of_the_service_is_in_its_status(agent, tmp_path):
     agent.json("--tunnel", "wf0", "key", "ensure")
     agent.json("--tunnel", "wf0", "config", "apply", stdin={"conf": CONF})
@@ -292,9 +298,10 @@ def test_releases_for_people(agent, tmp_path):
     assert agent("release", "list") == (0, "nothing is installed\n")
     assert agent.json("release", "rollback", code=5)["error"]["code"] == "refused"
     for name in ("0.1.0", "0.2.0"):
-        home = tmp_path / "opt/wirefleet/releases" / name
+        home = Paths(tmp_path).release_dir / name
         (home / "bin").mkdir(parents=True)
-        (home / "bin/wirefleet-agent").touch(0o755)
+        for command in ("bin/wirefleet-agent", "python.exe"):
+            (home / command).touch(0o755)
         (home / "release.json").write_text(json.dumps({"digest": name[2] * 64}))
         assert agent("release", "activate", name) == (0, f"current: {name}\n")
 
@@ -338,6 +345,7 @@ def test_a_level_that_is_none_is_refused_before_anything_runs(agent, monkeypatch
     assert agent.json("--tunnel", "wf0", "run", code=2)["error"]["path"] == "LOG_LEVEL"
 
 
+@pytest.mark.linux_only  # on Windows the service manager is asked, which knows no such service
 def test_daemon_verbs_in_check_mode_touch_nothing(agent):
     assert agent.json("--tunnel", "wf0", "--check", "daemon", "start") == {
         "changed": True,
@@ -348,6 +356,31 @@ def test_daemon_verbs_in_check_mode_touch_nothing(agent):
     assert agent.json("--tunnel", "wf0", "daemon", "stop") == {"changed": False, "running": False, "pid": None}
     assert agent("--tunnel", "wf0", "daemon", "stop") == (0, "was not running\n")
     assert not list(agent.root.rglob("*"))
+
+
+def test_a_request_may_begin_with_the_mark_that_powershell_writes(agent):
+    agent.json("--tunnel", "wf0", "key", "ensure")
+
+    assert agent.json("--tunnel", "wf0", "config", "check", stdin="\ufeff" + json.dumps({"conf": CONF}))["valid"]
+
+
+def test_people_are_told_that_there_is_nothing_to_close(agent, tmp_path, capsys):
+    assert cli.main(["--root", str(tmp_path / "none"), "secure"]) == 0
+    assert capsys.readouterr().out == "there is nothing yet\n"
+    agent.json("--tunnel", "wf0", "key", "ensure")
+
+    assert agent("--check", "secure") == (0, "nothing to change\n")
+
+
+@pytest.mark.linux_only
+def test_people_are_told_which_paths_were_open(agent):
+    agent.json("--tunnel", "wf0", "key", "ensure")
+    path = Paths(agent.root).identity_key
+    path.chmod(0o640)
+
+    assert agent("--check", "secure") == (0, f"would be closed:\n{path}\n")
+    assert agent("secure") == (0, f"closed:\n{path}\n")
+    assert agent("secure") == (0, "nothing to change\n")
 
 
 def test_a_closed_stdin_is_an_empty_one(agent, monkeypatch, capsys):
