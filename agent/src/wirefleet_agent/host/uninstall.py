@@ -50,14 +50,16 @@ class InterfaceKeys(Protocol):
 
 
 class StrayAddresses:
-    """Addresses of this tunnel that dead interfaces hold; their routes go with them."""
+    """Addresses of this tunnel that dead interfaces hold; their routes go with them. load: raises DriverError."""
 
-    def __init__(self, ip_helper: IpHelperApi, wanted: Collection[IPv4Address | IPv6Address]) -> None:
-        self._ip_helper = ip_helper
+    def __init__(self, load: Callable[[], IpHelperApi], wanted: Collection[IPv4Address | IPv6Address]) -> None:
+        self._load = load
         self._wanted = wanted
 
     def find(self) -> Sequence[Leftover]:
-        helper = self._ip_helper
+        if not self._wanted:
+            return []
+        helper = self._load()
         return [
             Leftover(f"address {address}", partial(remove_address, helper, luid, address))
             for luid, address in stray_addresses(helper)
@@ -142,13 +144,13 @@ def remove_leftovers(sources: Sequence[LeftoverSource], *, check: bool) -> list[
     removed: list[str] = []
     first_error: DriverError | None = None
     for source in sources:
-        for leftover in source.find():
-            try:
+        try:
+            for leftover in source.find():
                 if not check:
                     leftover.remove()
                 removed.append(leftover.name)
-            except DriverError as error:
-                first_error = first_error or error
+        except DriverError as error:
+            first_error = first_error or error
     if first_error is not None:
         raise first_error
     return removed

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ctypes import wintypes
 from typing import Any, TypeVar
 
+from ...errors import DriverError
 from ..interfaces import InterfaceAddress, Prefix
 from ..iphelper import InterfaceSettings, IpInterface, IpRoute
 from ..iphelper_layouts import (
@@ -68,8 +69,12 @@ _FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
 
 
 def load_ip_helper() -> IpHelper:
-    """The system's own DLL."""
-    return IpHelper(ctypes.WinDLL("iphlpapi.dll", winmode=0x800))  # LOAD_LIBRARY_SEARCH_SYSTEM32
+    """The system's own DLL. Raises DriverError where it lacks what a tunnel needs."""
+    try:
+        return IpHelper(ctypes.WinDLL("iphlpapi.dll", winmode=0x800))  # LOAD_LIBRARY_SEARCH_SYSTEM32
+    except AttributeError as error:
+        hint = "Windows Server 2016 or later is needed"
+        raise DriverError(str(error), call="GetProcAddress", path="iphlpapi.dll", hint=hint) from error
 
 
 class IpHelper:

@@ -86,10 +86,15 @@ class NoAdapterIsLeftOver:
 
 
 class NoAddressIsStale:
-    """wanted: addresses that this tunnel is configured with. Windows lists those of dead interfaces too."""
+    """wanted: addresses that this tunnel is configured with. Windows lists those of dead interfaces too.
 
-    def __init__(self, ip_helper: IpHelperApi, wanted: Callable[[], frozenset[IPv4Address | IPv6Address]]) -> None:
-        self._ip_helper = ip_helper
+    load: the IP Helper; raises DriverError.
+    """
+
+    def __init__(
+        self, load: Callable[[], IpHelperApi], wanted: Callable[[], frozenset[IPv4Address | IPv6Address]]
+    ) -> None:
+        self._load = load
         self._wanted = wanted
 
     def find(self) -> Sequence[Finding]:
@@ -108,10 +113,10 @@ class NoAddressIsStale:
     def fix(self, finding: Finding) -> None:
         for luid, address in self._strays():
             if finding.subject == f"{luid:x}/{address.ip}":
-                remove_address(self._ip_helper, luid, address)
+                remove_address(self._load(), luid, address)
 
     def _strays(self) -> list[tuple[int, InterfaceAddress]]:
         wanted = self._wanted()
         if not wanted:
             return []
-        return [(luid, address) for luid, address in stray_addresses(self._ip_helper) if address.ip in wanted]
+        return [(luid, address) for luid, address in stray_addresses(self._load()) if address.ip in wanted]

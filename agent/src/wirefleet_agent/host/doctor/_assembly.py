@@ -139,7 +139,7 @@ def _platform_checks(subject: _Subject) -> list[Check]:
             ServiceRuns(tunnel, manager),
             AdapterWorks(tunnel, devices),
             NoAdapterIsLeftOver(tunnel, devices, subject.is_served),
-            NoAddressIsStale(load_ip_helper(), subject.addresses),
+            NoAddressIsStale(load_ip_helper, subject.addresses),
         ]
     else:  # noqa: RET505  # mypy takes platforms apart by if and else
         return [TunDeviceExists(TUN_DEVICE)]

@@ -47,6 +47,7 @@ def _sources(tunnel: TunnelPaths) -> list[LeftoverSource]:
     if sys.platform == "win32":
         from ...drivers.forwarding_windows import WindowsForwarding
         from ...drivers.win32.iphelper import load_ip_helper
+        from ...drivers.win32_errors import Win32Error
         from ...observe import EVENT_SOURCE
         from ..doctor import configured_addresses
         from ..service_manager import service_name
@@ -57,12 +58,16 @@ def _sources(tunnel: TunnelPaths) -> list[LeftoverSource]:
         from ..wiring_windows import forwarding_memory, forwarding_note
 
         others = [name for name in tunnel.host.configured_tunnels() if name != tunnel.name]
-        helper = load_ip_helper()
+
+        def put_back() -> None:
+            try:
+                WindowsForwarding(load_ip_helper(), forwarding_memory(tunnel)).switch(False)
+            except Win32Error as error:
+                raise error.as_driver_error(path="forwarding") from error
+
         return [
-            Forwarding(
-                forwarding_note(tunnel), lambda: WindowsForwarding(helper, forwarding_memory(tunnel)).switch(False)
-            ),
-            StrayAddresses(helper, configured_addresses(tunnel)),
+            Forwarding(forwarding_note(tunnel), put_back),
+            StrayAddresses(load_ip_helper, configured_addresses(tunnel)),
             OurAdapters(tunnel, WintunDevices()),
             RememberedInterface(tunnel, RegistryInterfaceKeys()),
             # The second one is pywin32's, in case it had something to say.
