@@ -99,6 +99,7 @@ def test_an_adapter_that_exists_and_cannot_be_opened_is_named(wintun: FakeWintun
         (win32.ERROR_ACCESS_DENIED, "SYSTEM"),
         (win32.ERROR_SERVICE_DISABLED, "NetSetupSvc"),
         (win32.ERROR_TIMEOUT, "tried again"),
+        (1450, "net helpmsg 1450"),
     ],
 )
 def test_an_adapter_that_cannot_be_made_is_an_error_with_code_and_hint(
@@ -274,6 +275,7 @@ def test_an_adapter_that_goes_away_is_noticed_without_any_packet(tun: WindowsTun
     with pytest.raises(DriverError) as caught:
         tun.read_batch(Batch(8, 2048))
     assert (caught.value.call, caught.value.os_code) == ("read", win32.ERROR_HANDLE_EOF)
+    assert "removed or disabled" in (caught.value.hint or "")
 
 
 def test_an_adapter_that_is_gone_while_we_write_is_reported_once(tun: WindowsTun, wintun: FakeWintun) -> None:
@@ -294,6 +296,17 @@ def test_down_ends_the_session_and_keeps_the_adapter(tun: WindowsTun, wintun: Fa
     assert wintun.named("close_adapter") == []
     assert len(wintun.named("start_session")) == 2
     assert tun.link_events() == [LinkEvent.UP, LinkEvent.DOWN, LinkEvent.UP]
+
+
+def test_a_link_that_is_down_keeps_no_loop_busy(tun: WindowsTun, wintun: FakeWintun) -> None:
+    wintun.inject(PACKET)
+    assert wait_for(tun)
+    tun.set_link(is_up=False)
+    tun.link_events()
+
+    assert tun.read_batch(Batch(8, 2048)) == 0
+
+    assert not select.select([tun.fileno(), tun.events_fileno()], [], [], 0)[0]
 
 
 def test_closing_ends_the_session_before_the_adapter(wintun: FakeWintun) -> None:

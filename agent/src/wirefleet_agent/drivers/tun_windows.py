@@ -97,6 +97,7 @@ class WindowsTun:
         if self._is_removed:
             raise self._removed_error()
         if self._session is None:
+            self._bell.silence()
             return 0
         try:
             count = self._session.read_batch(batch)
@@ -136,8 +137,7 @@ class WindowsTun:
         if self._session is not None and self._session.has_ended:
             self._removed()
         events, self._pending = self._pending, []
-        if events:
-            self._events_bell.silence()
+        self._events_bell.silence()
         return events
 
     def close(self) -> None:

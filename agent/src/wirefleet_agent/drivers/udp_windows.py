@@ -243,7 +243,7 @@ def _open_pair(winsock: WinsockApi, port: int) -> dict[int, WinSocket]:
         if sockets:
             return sockets
         break
-    raise DriverError("this host has neither IPv4 nor IPv6", call="socket", os_code=WSAEAFNOSUPPORT)
+    raise Win32Error("socket", WSAEAFNOSUPPORT).as_driver_error(path=f"UDP port {port}")
 
 
 class _MissingFamilyError(Exception):

@@ -63,10 +63,14 @@ _MESSAGES = {
     WSAEADDRINUSE: "the address is in use",
     WSAEADDRNOTAVAIL: "the address is not one of this host's",
 }
+_LAST_NET_HELPMSG = 15999
 _HINTS = {
     ERROR_ACCESS_DENIED: "run it as SYSTEM or as an administrator",
     ERROR_SERVICE_DISABLED: "enable the services NetSetupSvc and DevInstall (wirefleet-agent doctor --fix)",
     ERROR_TIMEOUT: "Windows is still installing devices; it is tried again",
+    ERROR_HANDLE_EOF: "somebody removed or disabled the adapter; starting the tunnel again makes it anew",
+    ERROR_INVALID_DATA: "start the tunnel again; if this comes back, restart Windows",
+    WSAEAFNOSUPPORT: "switch on IPv4 or IPv6 on this host",
     WSAEACCES: "another program or a reserved range holds this port: netsh int ipv4 show excludedportrange udp",
     WSAEADDRINUSE: "another program uses this port",
 }
@@ -89,7 +93,7 @@ class Win32Error(Exception):
             call=call or self.call,
             os_code=self.code,
             path=path,
-            hint=hint or _HINTS.get(self.code),
+            hint=hint or _HINTS.get(self.code) or _general_hint(self.code),
         )
 
 
@@ -97,3 +101,7 @@ def message_of(code: int) -> str:
     """One line in English, whatever the system's language is."""
     known = _MESSAGES.get(code)
     return f"{known} (Windows error {code})" if known else f"Windows error {code}"
+
+
+def _general_hint(code: int) -> str | None:
+    return f"what Windows says about it: net helpmsg {code}" if 0 < code <= _LAST_NET_HELPMSG else None
