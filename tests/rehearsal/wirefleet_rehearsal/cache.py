@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[2]
 SOURCES = HERE.parent / "wine"
 COMMAND_TIMEOUT_S = 300.0
+UNUSED_S = 7 * 86400
 
 
 class RehearsalError(Exception):
@@ -47,8 +49,8 @@ def _locked(name: str) -> Iterator[None]:
 def product(name: str, made_from: Iterable[str], build: Callable[[Path], None]) -> Path:
     """The directory of a product, built if it is not there yet.
 
-    build: fills the directory it is given; nothing is kept when it raises. Products of the same name that were made
-    from something else are removed.
+    build: fills the directory it is given; nothing is kept when it raises. Products of the same name that nobody has
+    used for a week are removed; others may belong to a rehearsal that runs.
     """
     key = hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
     target = cache_directory() / f"{name}-{key}"
@@ -61,9 +63,10 @@ def product(name: str, made_from: Iterable[str], build: Callable[[Path], None]) 
                 scratch.rename(target)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
-            for other in cache_directory().glob(f"{name}-{'[0-9a-f]' * 16}"):
-                if other != target:
-                    shutil.rmtree(other, ignore_errors=True)
+        os.utime(target)
+        for other in cache_directory().glob(f"{name}-{'[0-9a-f]' * 16}"):
+            if time.time() - other.stat().st_mtime > UNUSED_S:
+                shutil.rmtree(other, ignore_errors=True)
     return target
 
 

@@ -94,6 +94,13 @@ def _link_shared_dlls(prefix: Path) -> None:
             path.symlink_to(original)
 
 
+def _link_ip_helper(prefix: Path) -> None:
+    """The stand-in that wine/runtime/sitecustomize.py loads by its name; services do not know WINEDLLPATH."""
+    link = prefix / "drive_c/windows/system32/wfiphlp.dll.so"
+    link.unlink(missing_ok=True)
+    link.symlink_to(build_dlls() / link.name)
+
+
 def make_prefix(prefix: Path, cpu: int) -> None:
     """A new disk with the commands wboot, wexec, wpy and wshutdown in it.
 
@@ -110,6 +117,7 @@ def make_prefix(prefix: Path, cpu: int) -> None:
         "dlls": build_dlls(),
         "python": "Z:" + str(unpacked() / "python.exe").replace("/", "\\"),
     }  # fmt: skip
+    _link_ip_helper(prefix)
     for name, text in _SCRIPTS.items():
         (prefix / name).write_text(text.format_map(values))
         (prefix / name).chmod(0o755)

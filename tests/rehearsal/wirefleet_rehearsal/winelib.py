@@ -15,7 +15,7 @@ WINEGCC = "winegcc-stable"
 # name of the DLL -> its folder below tests/rehearsal/wine and the libraries it is linked with
 _DLLS = {
     "wintun": ("fakewintun", ["kernel32", "iphlpapi"]),
-    "wfiphlp": ("iphelper", ["kernel32", "iphlpapi"]),
+    "wfiphlp": ("iphelper", ["kernel32", "iphlpapi", "advapi32"]),
 }
 # Debian's binutils write the time of the build into PE files unless told not to.
 _REPRODUCIBLE = ["-O2", "-s", "-Wl,--no-insert-timestamp"]
