@@ -146,8 +146,8 @@ class ReleaseInstaller:
         except subprocess.TimeoutExpired as error:
             raise InstallFailed("the new release does not answer") from error
         if trial.returncode != 0 or not self._home.is_runnable(staging):
-            said = (trial.stderr or trial.stdout).strip().splitlines()[-1:] or ["nothing"]
-            raise InstallFailed(f"the new release does not run; it said: {said[0][:300]}")
+            said = (trial.stderr or trial.stdout).strip().splitlines()[-2:] or ["nothing"]
+            raise InstallFailed(f"the new release does not run; it said: {' '.join(said)[:400]}")
 
     def _put_in_place(self, staging: Path, final: Path) -> None:
         """What bears the name already is incomplete: ``_find`` did not know it."""
@@ -200,8 +200,9 @@ class ReleaseInstaller:
 
 
 def run_isolated(command: list[str], cwd: str) -> subprocess.CompletedProcess[str]:
-    """A program of a release, without what our own environment tells Python."""
+    """A program of a release, without what our own environment tells Python; it says the cause of a failure."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment["WIREFLEET_DEBUG"] = "1"
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

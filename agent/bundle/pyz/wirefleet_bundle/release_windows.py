@@ -40,14 +40,18 @@ _LOCK_PAUSE_S = 0.5
 _LOCK_TRIES = 600
 
 
-class WindowsReleases:
-    """A ReleaseHome. wait: sleeps."""
+Start = Callable[[list[str], str], "subprocess.CompletedProcess[str]"]
 
-    def __init__(self, root: Path, wait: Callable[[float], None] = time.sleep) -> None:
+
+class WindowsReleases:
+    """A ReleaseHome. wait: sleeps. start: runs a command in a directory."""
+
+    def __init__(self, root: Path, wait: Callable[[float], None] = time.sleep, start: Start = run_isolated) -> None:
         if len(str(root)) > _LONGEST_ROOT:
             raise Refused("the root directory's path is too long", path=str(root), hint=f"{_LONGEST_ROOT} characters")
         self.folder = root
         self._wait = wait
+        self._start = start
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -98,12 +102,12 @@ class WindowsReleases:
 
     def run(self, release: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         """Not from inside the release: a working directory cannot be renamed."""
-        return run_isolated([str(release / _INTERPRETER), *words], str(self.folder))
+        return self._start([str(release / _INTERPRETER), *words], str(self.folder))
 
     def settle(self) -> None:
         """Flush the volume, which an administrator may. Best effort: nothing is known of a power cut's timing."""
         with contextlib.suppress(OSError):
-            volume = os.open(f"\\\\.\\{self.folder.drive}", os.O_RDWR)
+            volume = os.open(f"\\\\.\\{self.folder.drive}", os.O_RDWR | getattr(os, "O_BINARY", 0))
             try:
                 os.fsync(volume)
             finally:
