@@ -19,6 +19,8 @@ WINE = Path("/usr/lib/wine/wine64")
 WINESERVER = Path("/usr/lib/wine/wineserver64")
 _WINE_DLLS = Path("/usr/lib/x86_64-linux-gnu/wine/x86_64-windows")
 # No Mono, no Gecko; wintun.dll, wherever it is loaded from, is the stand-in in WINEDLLPATH.
+# Wine finds by WINEDLLPATH what has a PE file of the same name, and this one by its whole name where programs look.
+_BY_FILE_NAME = ("wfiphlp.dll.so",)
 _OVERRIDES = "mscoree,mshtml=;wintun=b"
 
 _ENVIRONMENT = """\
@@ -118,6 +120,10 @@ def make_prefix(prefix: Path, cpu: int) -> None:
         "python": "Z:" + str(unpacked() / "python.exe").replace("/", "\\"),
     }  # fmt: skip
     _link_ip_helper(prefix)
+    for stand_in in _BY_FILE_NAME:
+        link = prefix / "drive_c" / "windows" / "system32" / stand_in
+        link.unlink(missing_ok=True)
+        link.symlink_to(build_dlls() / stand_in)
     for name, text in _SCRIPTS.items():
         (prefix / name).write_text(text.format_map(values))
         (prefix / name).chmod(0o755)

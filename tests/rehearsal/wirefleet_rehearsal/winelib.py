@@ -30,8 +30,6 @@ def build_dlls() -> Path:
 def _build_dlls(target: Path) -> None:
     for name, (folder, libraries) in _DLLS.items():
         code = sorted((SOURCES / folder).glob("*.c"))
-        if not code:
-            continue
         run(
             [
                 WINEGCC, "-m64", "-shared", "-O2", "-Wall", "-fPIC", "-o", target / f"{name}.dll",
