@@ -182,12 +182,13 @@ class ScmBackend:
         if found:
             raw = self._host.run_module("ansible.windows.win_service", {"name": self.service, "state": "absent"})
             is_changed |= self._changed(raw, "remove the service")
-        source = {"name": EVENT_LOG, "sources": [EVENT_SOURCE], "state": "absent"}
-        raw = self._host.run_module("ansible.windows.win_eventlog", source)
-        return is_changed | self._changed(raw, "remove the source of the event log")
+        return is_changed
 
     def _last_rites(self) -> bool:
-        """The agent takes away what it left in the system: adapters, addresses, routes, DNS, registry values."""
+        """The agent takes away what it left in the system: adapters, addresses, routes, registry values, event source.
+
+        Without the agent only the event source can be taken away.
+        """
         try:
             return bool(self._host.call_agent(["uninstall"], check=self._host.is_check)["changed"])
         except AgentError as error:
@@ -195,7 +196,9 @@ class ScmBackend:
                 raise
             if error.code == "not_json":
                 self._host.warn(f"the agent is damaged and could not remove its adapter, if there is one: {error}")
-            return False
+        source = {"name": EVENT_LOG, "sources": [EVENT_SOURCE], "state": "absent"}
+        raw = self._host.run_module("ansible.windows.win_eventlog", source)
+        return self._changed(raw, "remove the source of the event log")
 
     # -- errors
 
