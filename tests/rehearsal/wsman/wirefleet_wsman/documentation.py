@@ -23,6 +23,10 @@ _REQUIRED_ONE_OF = {
     "community.windows.win_firewall_rule": [["name", "group"]],
 }
 _REQUIRED_BY = {"ansible.windows.win_service": {"password": ["username"]}}
+# Documented as raw, read as UInt32; also within the elements of a list.
+_UNSIGNED = {
+    "ansible.windows.win_service": frozenset({"delay_ms", "failure_reset_period_sec", "pre_shutdown_timeout_ms"})
+}
 # facts: whatever the controller adds to the call is accepted by the real module too.
 _LENIENT = frozenset({"ansible.windows.setup"})
 
@@ -54,8 +58,27 @@ def check_arguments(module: str, arguments: dict[str, Any]) -> dict[str, Any]:
     result = validator.validate(given)
     if result.error_messages:
         raise ArgumentsRefusedError("; ".join(result.error_messages))
-    known = set(specification)
-    return {name: value for name, value in result.validated_parameters.items() if name in known}
+    checked = {name: value for name, value in result.validated_parameters.items() if name in specification}
+    return {name: _read_unsigned(value, name, _UNSIGNED.get(module, frozenset())) for name, value in checked.items()}
+
+
+def _read_unsigned(value: Any, name: str, unsigned: frozenset[str]) -> Any:
+    if isinstance(value, list):
+        return [_read_unsigned(item, "", unsigned) for item in value]
+    if isinstance(value, dict):
+        return {key: _read_unsigned(item, key, unsigned) for key, item in value.items()}
+    if name not in unsigned or value is None:
+        return value
+    try:
+        number = int(str(value), 0)
+    except ValueError as error:
+        raise ArgumentsRefusedError(
+            f"argument for {name} is of type {type(value)} and we were unable to convert to "
+            f"UInt32: {value!r} is no number"
+        ) from error
+    if not 0 <= number <= 0xFFFFFFFF:
+        raise ArgumentsRefusedError(f"argument for {name}: {number} is no UInt32")
+    return number
 
 
 def _specification(module: str) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from wirefleet_wsman.server import ListenerSettings, WsmanListener
 from wirefleet_wsman.shells import Shells
 
 IDLE_CHECK_S = 1.0
+POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class WsmanServer:
     def start(self) -> None:
         """Serve in threads; look after the services that were made before."""
         for listener in self._listeners.values():
-            threading.Thread(target=listener.serve_forever, daemon=True).start()
+            threading.Thread(target=listener.serve_forever, args=(POLL_S,), daemon=True).start()
         threading.Thread(target=self._end_idle_shells, daemon=True).start()
         threading.Thread(target=self.host.supervisor.watch_all, daemon=True).start()
 
