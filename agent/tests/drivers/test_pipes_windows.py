@@ -27,7 +27,7 @@ from wirefleet_agent.drivers.pipe_windows import (
 )
 from wirefleet_agent.errors import DriverError
 
-needs_windows = pytest.mark.skipif(sys.platform != "win32", reason="needs Windows")
+needs_windows = pytest.mark.windows_only
 Serve = Callable[[PipeConnection], None]
 
 _SERVER_PROGRAM = """

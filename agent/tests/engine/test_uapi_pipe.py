@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -14,7 +13,7 @@ from support.tunnels import TunnelPair
 from wirefleet_agent.drivers.pipe_windows import ADMINISTRATORS_ONLY, PipeApi, PipeConnection, connect_pipe, load_pipes
 from wirefleet_agent.engine.uapi_pipe_windows import ERROR_INVALID_OWNER, SYSTEM_OWNED, UapiPipeServer
 
-needs_windows = pytest.mark.skipif(sys.platform != "win32", reason="needs Windows")
+needs_windows = pytest.mark.windows_only
 
 
 class NotSystem(MemoryPipes):
