@@ -25,16 +25,21 @@ BACKENDS = ["auto", "systemd", "process", "scm"]
 
 @dataclass(frozen=True)
 class HostState:
-    """What is installed and running. digest: of the bundle which the active release came from."""
+    """What is installed and running. digest: of the bundle which the active release came from.
+
+    defined: what of the service was not as it should be, in words.
+    """
 
     release: str | None = None
     digest: str | None = None
     is_running: bool = False
     running_release: str | None = None
     installed: tuple[tuple[str, str], ...] = ()
+    defined: tuple[str, ...] = ()
 
     def as_diff(self) -> str:
-        return f"release: {self.release or 'none'}\nrunning: {'yes' if self.is_running else 'no'}\n"
+        lines = [f"release: {self.release or 'none'}", f"running: {'yes' if self.is_running else 'no'}"]
+        return "\n".join([*lines, *(f"changed: {what}" for what in self.defined), ""])
 
 
 class ActionModule(AgentAction):
@@ -134,11 +139,12 @@ class ActionModule(AgentAction):
         is_installed, after = self._install(installer, before)
         assert after.release is not None
         try:
-            is_defined = backend.define(after.release, is_wanted=self.options["state"] != "present")
+            defined = backend.define(after.release, is_wanted=self.options["state"] != "present")
+            after = replace(after, defined=tuple(defined))
             is_switched, after = self._run(backend, before, after)
         except AgentError as error:
             raise self._rolled_back(backend, before, after, error) from error
-        return is_installed or is_defined or is_switched, after
+        return is_installed or bool(defined) or is_switched, after
 
     def _forecast(self) -> HostState:
         """What check mode can say about a host without an agent."""

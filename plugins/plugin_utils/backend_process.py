@@ -16,8 +16,8 @@ class ProcessBackend:
     def __init__(self, host: HostCalls) -> None:
         self._host = host
 
-    def define(self, release: str, *, is_wanted: bool) -> bool:
-        return False
+    def define(self, release: str, *, is_wanted: bool) -> list[str]:
+        return []
 
     def start(self) -> bool:
         return bool(self._host.call_agent(["daemon", "start", "--wait"])["changed"])

@@ -58,16 +58,16 @@ class ScmBackend:
 
     # -- define
 
-    def define(self, release: str, *, is_wanted: bool) -> bool:
+    def define(self, release: str, *, is_wanted: bool) -> list[str]:
         """All of the service; the module changes what differs. Then the directories let its SID in."""
         if not is_wanted and not self._describe():
-            return False
+            return []
         raw = self._host.run_module("ansible.windows.win_service", self._definition(release))
-        is_defined = self._changed(raw, "define the service")
-        if is_defined and self._host.is_check and not self._describe():
-            return True  # there is no service yet, whose SID the directories could let in
-        is_secured = bool(self._host.call_agent(["secure"], check=self._host.is_check)["changed"])
-        return is_defined or is_secured
+        changed = ["definition of the service"] if self._changed(raw, "define the service") else []
+        if changed and self._host.is_check and not self._describe():
+            return changed  # there is no service yet, whose SID the directories could let in
+        secured = self._host.call_agent(["secure"], check=self._host.is_check)
+        return changed + [f"rights of {one['path']}" for one in secured["paths"] if one["changed"]]
 
     def _definition(self, release: str) -> dict[str, Any]:
         return {
@@ -99,7 +99,7 @@ class ScmBackend:
         return bool(self._call(["daemon", "start", "--wait"])["changed"])
 
     def stop(self) -> bool:
-        return bool(self._call(["daemon", "stop", "--wait"])["changed"])
+        return bool(self._call(["daemon", "stop"])["changed"])
 
     def restart(self, release: str) -> None:
         """Order the restart, then ask over as many connections as it takes what became of it."""

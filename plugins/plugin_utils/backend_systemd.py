@@ -29,17 +29,17 @@ class SystemdBackend:
         self.unit = UNIT_TEMPLATE.replace("@", f"@{host.options['tunnel']}")
         self.path = f"{UNIT_DIRECTORY}/{UNIT_TEMPLATE}"
 
-    def define(self, release: str, *, is_wanted: bool) -> bool:
+    def define(self, release: str, *, is_wanted: bool) -> list[str]:
         if not is_wanted:
-            return False
+            return []
         source = f"{agent_directory('/', is_windows=False)}/current/share/{UNIT_TEMPLATE}"
         arguments = {"src": source, "dest": self.path, "mode": "0644", "remote_src": True}
         raw = self._host.run_module("ansible.builtin.copy", arguments)
         is_written = changed_or_error(raw, "install the unit", hint=_HINT)
         if is_written and self._host.is_check:
-            return True  # systemd does not know the unit yet
+            return ["unit", "enabled"]  # systemd does not know the unit yet
         is_enabled = self._systemctl(enabled=True, daemon_reload=is_written)
-        return is_written or is_enabled
+        return (["unit"] if is_written else []) + (["enabled"] if is_enabled else [])
 
     def start(self) -> bool:
         is_started = self._systemctl(state="started")

@@ -61,10 +61,10 @@ class ServiceBackend(Protocol):
 
     name: str
 
-    def define(self, release: str, *, is_wanted: bool) -> bool:
+    def define(self, release: str, *, is_wanted: bool) -> list[str]:
         """Make the service known to the host, so that it runs this release and starts with the host from now on.
 
-        is_wanted: else only a service that is known already is brought to the release.
+        is_wanted: else only a service that is known already is brought to the release. Returns what changed, in words.
         """
 
     def start(self) -> bool:
