@@ -20,6 +20,7 @@ from .control_protocol import Json
 from .paths import TunnelPaths
 from .restart_record import RestartRecord
 
+PROGRAM = ("-I", "-m", "wirefleet_agent")
 GRACE_S = 1.0
 _START_LIMIT_S = 75.0
 _ID_DIGITS = 16
@@ -59,8 +60,8 @@ class RestartOrder:
 
     def command(self, tunnel: TunnelPaths) -> list[str]:
         """Carries it out."""
-        words = [sys.executable, "-I", "-m", "wirefleet_agent", "--root", str(tunnel.host.root)]
-        words += ["--tunnel", tunnel.name, "daemon", "restart", "--id", self.restart_id]
+        words = [sys.executable, *PROGRAM, "--root", str(tunnel.host.root), "--tunnel", tunnel.name]
+        words += ["daemon", "restart", "--id", self.restart_id]
         words += ["--timeout", f"{self.timeout_s:g}"]
         return [*words, "--wait"] if self.is_waiting else words
 
