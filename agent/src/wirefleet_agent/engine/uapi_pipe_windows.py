@@ -3,7 +3,7 @@
 """The pipe that wg.exe speaks to: \\\\.\\pipe\\ProtectedPrefix\\Administrators\\WireGuard\\IFNAME.
 
 Only administrators can make names below ProtectedPrefix\\Administrators. wg.exe takes a pipe for ours only if its owner
-is SYSTEM, as it is when the service runs as SYSTEM; it opens the name in the ANSI code page, so a tunnel whose name this
+is SYSTEM, as when the service runs as SYSTEM; it opens the name in the ANSI code page, so a tunnel whose name this
 cannot express is for wirefleet-agent only. Each connection has a thread; answers are made on the loop's thread.
 Source: wireguard-tools, ipc-uapi-windows.h; wireguard-go, uapi_windows.go (read, not copied).
 """
