@@ -13,6 +13,7 @@ import json
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,19 @@ import winregistry  # noqa: E402
 
 POLL_INTERVAL_S = 0.5
 
+
+@dataclass
+class _Watched:
+    """A service: the process that runs it, and the last one whose end was told."""
+
+    process_id: int = 0
+    handle: int = 0
+    told_process_id: int = 0
+
+
 _OPERATIONS = {**scm.OPERATIONS, **winregistry.OPERATIONS}
 _output = threading.Lock()
-_watched: dict[str, tuple[int, int]] = {}  # service -> (process identifier, process handle)
+_watched: dict[str, _Watched] = {}
 
 
 def _say(message: dict[str, Any]) -> None:
@@ -41,7 +52,7 @@ def _answer(request: dict[str, Any]) -> None:
     operation = request.pop("operation")
     try:
         if operation == "service_watch":
-            _watched.setdefault(str(request["name"]), (0, 0))
+            _watched.setdefault(str(request["name"]), _Watched())
             result: dict[str, Any] = {}
         else:
             result = _OPERATIONS[operation](**request)
@@ -61,31 +72,40 @@ def _watch() -> None:
 
 
 def _look_after(name: str) -> None:
-    process_id, handle = _watched[name]
+    watched = _watched[name]
     try:
         status = scm.query(name=name)
     except OSError:
         return  # the control manager does not answer while the host goes down
     if not status["exists"]:
-        scm.close_process(handle)
+        scm.close_process(watched.handle)
         del _watched[name]
         return
-    if handle and scm.has_ended(handle):
-        exit_code = scm.exit_code(handle)
-        scm.close_process(handle)
-        _watched[name] = (0, 0)
-        _say(
-            {
-                "event": "service_exited",
-                "name": name,
-                "process_id": process_id,
-                "exit_code": exit_code,
-                "said_stopped": status["raw_state"] == scm.STOPPED,
-                "win32_exit_code": status["win32_exit_code"],
-            }
-        )
-    elif not handle and status["process_id"]:
-        _watched[name] = (status["process_id"], scm.open_process(status["process_id"]))
+    exit_code = None
+    if watched.handle and scm.has_ended(watched.handle):
+        exit_code = scm.exit_code(watched.handle)
+        scm.close_process(watched.handle)
+        watched.handle = 0
+    elif not watched.handle and status["process_id"]:
+        watched.process_id, watched.handle = status["process_id"], scm.open_process(status["process_id"])
+    elif not watched.handle and status["raw_state"] == scm.RUNNING:
+        watched.process_id = status["raw_process_id"]  # it died before anybody looked
+    if not watched.handle and watched.process_id not in (0, watched.told_process_id):
+        watched.told_process_id = watched.process_id
+        _tell_end(name, watched.process_id, exit_code, status)
+
+
+def _tell_end(name: str, process_id: int, exit_code: int | None, status: dict[str, Any]) -> None:
+    _say(
+        {
+            "event": "service_exited",
+            "name": name,
+            "process_id": process_id,
+            "exit_code": exit_code,
+            "said_stopped": status["raw_state"] == scm.STOPPED,
+            "win32_exit_code": status["win32_exit_code"],
+        }
+    )
 
 
 def main() -> None:

@@ -162,6 +162,7 @@ def query(*, name: str) -> dict[str, Any]:
         "state": state,
         "raw_state": status.state,
         "process_id": status.process_id if alive else 0,
+        "raw_process_id": status.process_id,
         "win32_exit_code": status.win32_exit,
         "service_exit_code": status.service_exit,
         "controls": status.controls,
