@@ -24,6 +24,7 @@ from wirefleet_agent.host.control_pipe import PipeTransport, control_pipe_name
 from wirefleet_agent.host.keystore import KeyStore
 from wirefleet_agent.host.paths import Paths, TunnelPaths
 from wirefleet_agent.host.platform_wiring import HostScope
+from wirefleet_agent.host.private_files import make_private_dir, write_private
 from wirefleet_agent.host.process_windows import TokenApi
 from wirefleet_agent.host.service_manager import ExitCode
 from wirefleet_agent.host.service_windows import ServiceControl, WindowsService
@@ -90,9 +91,8 @@ class WindowsHost:
     def configure(self, conf: str) -> None:
         """On disk, before the service starts."""
         KeyStore(self.paths.host).ensure("wf0")
-        self.paths.conf.parent.mkdir(parents=True, mode=0o700)
-        self.paths.conf.write_text(conf)
-        self.paths.conf.chmod(0o600)
+        make_private_dir(self.paths.conf.parent)
+        write_private(self.paths.conf, conf.encode())
 
     def build(self) -> WindowsService:
         context = {TunnelPaths: self.paths, Logs: Logs()}

@@ -14,7 +14,7 @@ from ..errors import WireFleetError
 from ..observe import EVENT_SOURCE, get_logger
 from .log_setup import configured_logs
 from .paths import TunnelPaths
-from .private_files import make_private_dir
+from .private_files import create_private, make_private_dir
 from .service_manager import ExitCode, StatusReporter
 from .service_windows import WindowsService
 from .win32.event_log import EventSources, WindowsEventLog
@@ -38,6 +38,7 @@ def _run(tunnel: TunnelPaths, reporter: StatusReporter, take_handler: TakeHandle
     service: WindowsService | None = None
     try:
         make_private_dir(tunnel.log.parent)
+        create_private(tunnel.log, b"")
         logs = configured_logs(tunnel.log, WindowsEventLog())
         with open_process(tunnel, logs, WindowsService) as service:
             take_handler(service.control)
