@@ -75,19 +75,20 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_windows(CHECKOUT / "agent", tmp_path_factory.mktemp("bundles"))
 
 
-@pytest.fixture
-def site(booted: WineHost, bundle: Path) -> Iterator[Site]:
-    site = Site(booted, bundle)
-    yield site
-    shutil.rmtree(site.root)
+@pytest.fixture(scope="module")
+def site(booted: WineHost, bundle: Path) -> Site:
+    return Site(booted, bundle)
 
 
-def test_an_unpacked_bundle_installs_an_agent_that_answers_by_its_command(site):
-    folder = site.unpack("first")
+@pytest.fixture(scope="module")
+def first(site: Site) -> dict[str, object]:
+    """The reply of the first installation on this host."""
+    return site.install(site.unpack("first"))
 
-    first = site.install(folder)
+
+def test_an_unpacked_bundle_installs_an_agent_that_answers_by_its_command(site, first):
     before = site.installed()
-    second = site.install(folder)
+    second = site.install(site.root / "staging/first")
 
     assert (first["changed"], first["activated"]) == (True, True)
     assert (second["changed"], second["digest"]) == (False, first["digest"])
@@ -98,14 +99,13 @@ def test_an_unpacked_bundle_installs_an_agent_that_answers_by_its_command(site):
     assert json.loads(site.agent("--json", "release", "list"))["current"] == first["version"]
 
 
-def test_a_service_finds_all_of_pywin32_and_byte_code_in_its_release(site):
-    version = site.install(site.unpack("first"))["version"]
+def test_a_service_finds_all_of_pywin32_and_byte_code_in_its_release(site, first):
     program = (
         "import win32service, win32serviceutil, win32event, servicemanager, win32evtlogutil, pythoncom, pywintypes; "
         "import sys, wirefleet_agent.host.cli as cli; print(cli.__cached__); print(sys.flags.isolated)"
     )
 
-    done = site.host.execute(f"{ROOT}\\releases\\{version}\\python.exe", "-I", "-c", program)
+    done = site.host.execute(f"{ROOT}\\releases\\{first['version']}\\python.exe", "-I", "-c", program)
 
     assert done.returncode == 0, done.stderr
     cached, isolated = done.stdout.split("\n")[:2]
@@ -113,10 +113,9 @@ def test_a_service_finds_all_of_pywin32_and_byte_code_in_its_release(site):
     assert (site.host.drive_c / cached.strip()[3:].replace("\\", "/")).is_file()
 
 
-def test_a_damaged_member_is_refused_and_nothing_is_changed(site):
-    site.install(site.unpack("first"))
+def test_a_damaged_member_is_refused_and_nothing_is_changed(site, first):
     before = site.installed()
-    folder = site.unpack("second")
+    folder = site.unpack("damaged")
     dll = folder / "payload/wintun.dll"
     dll.write_bytes(dll.read_bytes()[:-1] + b"x")
 
@@ -127,26 +126,33 @@ def test_a_damaged_member_is_refused_and_nothing_is_changed(site):
     assert site.installed() == before
 
 
-def test_a_release_that_does_not_run_leaves_the_host_as_it_was(site, tmp_path):
-    site.install(site.unpack("first"))
+def test_a_release_that_does_not_run_leaves_the_host_as_it_was(site, first, tmp_path):
     before = site.installed()
     agent = changed_agent(tmp_path / "agent", _breaks_the_agent)
 
-    error = site.install(site.unpack("broken", build_windows(agent, tmp_path / "broken")), code=1)["error"]
+    error = site.install(site.unpack("broken", build_windows(agent, tmp_path / "bundles")), code=1)["error"]
 
     assert "I am broken" in error["message"]
     assert site.installed() == before
 
 
-def test_two_installers_at_once_install_one_release(site):
-    folder = site.unpack("first")
+def test_two_installers_at_once_install_one_release_and_leave_the_current_one(site, first, tmp_path):
+    agent = changed_agent(tmp_path / "agent", _says_more)
+    folder = site.unpack("second", build_windows(agent, tmp_path / "bundles"))
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         replies = list(pool.map(lambda _: site.install(folder), range(2)))
 
     assert sorted(reply["changed"] for reply in replies) == [False, True]
-    names = [path.name for path in (site.root / "releases").iterdir()]
-    assert sorted(names) == [".install.lock", replies[0]["version"]]
+    assert {reply["version"] for reply in replies} == {f"{first['version']}+{replies[0]['digest'][:12]}"}
+    names = {path.name for path in (site.root / "releases").iterdir()}
+    assert names == {".install.lock", first["version"], replies[0]["version"]}
+    assert json.loads(site.agent("--json", "release", "list"))["current"] == first["version"]
+
+
+def _says_more(copy: Path) -> None:
+    main = copy / "src/wirefleet_agent/__main__.py"
+    main.write_text(main.read_text(encoding="utf-8") + "# another build of the version\n", encoding="utf-8")
 
 
 def _breaks_the_agent(copy: Path) -> None:
