@@ -18,6 +18,7 @@ from wirefleet_agent.drivers.dns_linux import set_dns
 from wirefleet_agent.drivers.forwarding_linux import Forwarding
 from wirefleet_agent.drivers.interfaces import LinkEvent
 from wirefleet_agent.drivers.netlink_linux import LinuxUnderlayMonitor, link_messages
+from wirefleet_agent.drivers.restore_file import RestoreFile
 from wirefleet_agent.drivers.routes_linux import LinuxRoutes
 from wirefleet_agent.drivers.tun_linux import LinuxTun
 from wirefleet_agent.drivers.udp_linux import LinuxUdp
@@ -150,6 +151,35 @@ def test_forwarding_that_the_operator_switched_on_stays_on(tmp_path: Path) -> No
 
     assert (tmp_path / "ipv4/conf/all/forwarding").read_text().strip() == "1"
     assert (tmp_path / "ipv6/conf/eth0/accept_ra").read_text().strip() == "1"
+
+
+def test_a_killed_process_does_not_make_the_next_one_forget_what_forwarding_was(tmp_path: Path) -> None:
+    keys = {"ipv4/conf/all/forwarding": "0", "ipv6/conf/all/forwarding": "0", "ipv6/conf/eth0/accept_ra": "1"}
+    keys |= {"ipv4/conf/all/send_redirects": "1", "ipv4/conf/wft0/send_redirects": "1"}
+    for key, value in keys.items():
+        (tmp_path / "net" / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "net" / key).write_text(f"{value}\n")
+    memory = RestoreFile(tmp_path / "wft0.forwarding.json")
+    Forwarding(tmp_path / "net", "wft0", memory=memory).switch(True)
+    during = {key: (tmp_path / "net" / key).read_text().strip() for key in keys}
+
+    successor = Forwarding(tmp_path / "net", "wft0", memory=memory)
+    successor.switch(True)
+    successor.switch(False)
+
+    assert set(during.values()) == {"0", "1", "2"}
+    assert {key: (tmp_path / "net" / key).read_text().strip() for key in keys} == keys
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", '{"/x/forwarding": "1"}', '{"@/net/../forwarding": "1"}', '{"@/net/forwarding": 1}']
+)
+def test_a_note_that_makes_no_sense_or_is_about_other_files_is_ignored(tmp_path: Path, text: str) -> None:
+    (tmp_path / "note").write_text(text.replace("@", str(tmp_path)))
+    memory = RestoreFile(tmp_path / "note")
+
+    assert not Forwarding(tmp_path / "net", memory=memory).is_on
 
 
 @pytest.mark.netns

@@ -28,6 +28,7 @@ from .dns_linux import set_dns
 from .forwarding_linux import Forwarding
 from .interfaces import InterfaceAddress, Prefix, Route
 from .os_errors import driver_error
+from .restore_file import RestoreFile
 
 _MAIN_TABLE = 254
 _LOCAL_TABLE = 255
@@ -48,12 +49,16 @@ _Message = Any
 
 
 class LinuxRoutes:
-    """See RoutesDriver. Bound to the interface that has this name now, in this thread's network namespace."""
+    """See RoutesDriver. Bound to the interface that has this name now, in this thread's network namespace.
 
-    def __init__(self, name: str) -> None:
+    forwarding_memory: where forwarding that we switched on is noted; what a killed process noted there is put back by
+    the next ``set_forwarding(False)`` or ``close``.
+    """
+
+    def __init__(self, name: str, *, forwarding_memory: RestoreFile | None = None) -> None:
         self.name = name
         self._thread = threading.get_ident()
-        self._forwarding = Forwarding(interface=name)
+        self._forwarding = Forwarding(interface=name, memory=forwarding_memory)
         try:
             self._netlink = IPRoute()
         except OSError as error:
@@ -114,7 +119,7 @@ class LinuxRoutes:
         self._call("RTM_NEWLINK", lambda: self._netlink.link("set", index=self._index, state=state))
 
     def set_forwarding(self, is_on: bool) -> None:
-        """Off puts back what was there before the first on of this process."""
+        """Off puts back what was there before the first on."""
         self._forwarding.switch(is_on)
 
     def forwards(self) -> bool:

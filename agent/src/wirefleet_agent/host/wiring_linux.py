@@ -16,6 +16,7 @@ assert sys.platform != "win32"  # nothing below means anything there
 from ..control import Applier
 from ..drivers.interfaces import RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from ..drivers.netlink_linux import LinuxUnderlayMonitor
+from ..drivers.restore_file import RestoreFile
 from ..drivers.routes_linux import LinuxRoutes
 from ..drivers.tun_linux import LinuxTun
 from ..drivers.udp_linux import LinuxUdp
@@ -28,6 +29,7 @@ from .live_tunnel import InterfaceSpec
 from .notify import ServiceNotifier
 from .paths import TunnelPaths
 from .platform_wiring import HostScope, Platform, UapiEndpoint
+from .private_files import make_private_dir
 from .process_facts import ProcessFacts
 from .process_linux import LinuxProcess
 from .service_linux import LinuxService
@@ -74,8 +76,10 @@ class LinuxProvider(Provider):
         udp.close()
 
     @provide
-    def routes(self, tun: TunDriver) -> Iterator[RoutesDriver]:
-        routes = LinuxRoutes(tun.name)
+    def routes(self, tun: TunDriver, paths: TunnelPaths) -> Iterator[RoutesDriver]:
+        make_private_dir(paths.host.run_dir)
+        memory = RestoreFile(paths.host.run_dir / f"{paths.name}.forwarding.json")
+        routes = LinuxRoutes(tun.name, forwarding_memory=memory)
         yield routes
         routes.close()
 
