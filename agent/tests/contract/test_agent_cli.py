@@ -18,7 +18,9 @@ import pytest
 import structlog
 from support.memory_host import MemoryHost
 from wirefleet_agent.drivers.memory import MemoryUnderlay
+from wirefleet_agent.engine import uapi_server
 from wirefleet_agent.host import cli
+from wirefleet_agent.host.doctor import _assembly
 from wirefleet_agent.host.file_lock import FileLock
 from wirefleet_agent.host.keystore import KeyStore
 from wirefleet_agent.host.paths import Paths
@@ -152,6 +154,8 @@ def at(document: object, pointer: str) -> tuple[object, str | int]:
 def caller(tmp_path, monkeypatch, capsys):
     Logs().configure(level="silent")
     monkeypatch.setattr(FileLock, "holder", lambda self: None)
+    monkeypatch.setattr(_assembly, "TUN_DEVICE", tmp_path)
+    monkeypatch.setattr(uapi_server, "DEFAULT_DIRECTORY", tmp_path)
     yield Caller(tmp_path, monkeypatch, capsys)
     structlog.reset_defaults()
 
@@ -196,6 +200,9 @@ def test_every_verb_of_the_contract_has_an_example():
         "health",
         "daemon start",
         "daemon stop",
+        "daemon restart",
+        "doctor",
+        "uninstall",
         "release list",
         "release activate",
         "release rollback",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from wirefleet_agent.host.uninstall import (
     Forwarding,
     OurAdapters,
     RememberedInterface,
-    StaleFiles,
+    StaleSocket,
     StrayAddresses,
     remove_leftovers,
 )
@@ -113,9 +114,26 @@ def test_what_cannot_be_removed_is_reported_after_all_the_rest_is_gone(host):
     assert host.sources.known == {"Application Error"}
 
 
-def test_a_file_outside_the_root_is_removed(tmp_path):
-    (tmp_path / "wf0.sock").touch()
-    sources = [StaleFiles(tmp_path / "wf0.sock", tmp_path / "none")]
+def test_a_socket_that_nobody_answers_on_is_removed(tmp_path):
+    path = tmp_path / "wf0.sock"
+    path.touch()
 
-    assert remove_leftovers(sources, check=False) == [f"file {tmp_path / 'wf0.sock'}"]
-    assert remove_leftovers(sources, check=False) == []
+    assert remove_leftovers([StaleSocket(path, lambda _: True)], check=False) == []
+    assert remove_leftovers([StaleSocket(path, lambda _: False)], check=False) == [f"socket {path}"]
+    assert remove_leftovers([StaleSocket(path, lambda _: False)], check=False) == []
+
+
+@pytest.mark.linux_only
+def test_whether_a_socket_is_served_is_found_out_by_asking(tmp_path):
+    from wirefleet_agent.host.control_posix import is_served
+
+    path = tmp_path / "wf0.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        was_served = [is_served(path)]
+        listener.listen(1)
+        was_served.append(is_served(path))
+
+    assert was_served == [False, True]
+    assert path.exists()
+    assert not is_served(path)

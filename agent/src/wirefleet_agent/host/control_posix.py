@@ -50,6 +50,19 @@ def peer_of(connection: socket.socket) -> tuple[int, int]:
     return int(pid), int(uid)
 
 
+def is_served(path: Path) -> bool:
+    """Whether somebody listens on a socket's file; a queue that is full means somebody, however slow."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as probe:
+        try:
+            with short_address(path) as address:
+                probe.connect(address)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return True
+
+
 class UnixListener:
     """A ControlListener on a Unix socket (0600 in a 0700 directory). A stale socket is replaced.
 

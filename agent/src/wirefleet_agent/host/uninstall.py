@@ -125,18 +125,21 @@ class EventSources:
             self._sources.remove(name)
 
 
-class StaleFiles:
-    """Files outside the root, such as the socket of a process that was killed."""
+class StaleSocket:
+    """A socket's file outside the root whose process was killed. is_served: whether somebody answers on it."""
 
-    def __init__(self, *files: Path) -> None:
-        self._files = files
+    def __init__(self, path: Path, is_served: Callable[[Path], bool]) -> None:
+        self._path = path
+        self._is_served = is_served
 
     def find(self) -> Sequence[Leftover]:
-        return [Leftover(f"file {path}", partial(self._remove, path)) for path in self._files if path.exists()]
+        if not self._path.exists() or self._is_served(self._path):
+            return []
+        return [Leftover(f"socket {self._path}", self._remove)]
 
-    def _remove(self, path: Path) -> None:
-        with _as_driver_error(str(path)):
-            path.unlink(missing_ok=True)
+    def _remove(self) -> None:
+        with _as_driver_error(str(self._path)):
+            self._path.unlink(missing_ok=True)
 
 
 def remove_leftovers(sources: Sequence[LeftoverSource], *, check: bool) -> list[str]:

@@ -28,11 +28,12 @@ def register(verbs: VerbTable) -> None:
 
 
 def _uninstall(call: Call) -> Answer:
+    from ..control_client import control_of
     from ..file_lock import FileLock
     from ..uninstall import remove_leftovers
 
     tunnel = call.tunnel()
-    holder = FileLock(tunnel.pid).holder()
+    holder = FileLock(tunnel.pid).holder() or (control_of(tunnel, timeout_s=5.0).try_call("ping") or {}).get("pid")
     if holder is not None:
         raise RefusedError(
             f"process {holder} serves this tunnel", path=str(tunnel.pid), hint="wirefleet-agent daemon stop"
@@ -74,7 +75,8 @@ def _sources(tunnel: TunnelPaths) -> list[LeftoverSource]:
             EventSources(event_log.EventSources(), [*([] if others else [EVENT_SOURCE]), service_name(tunnel.name)]),
         ]
     else:  # noqa: RET505  # mypy takes platforms apart by if and else
-        from ...engine.uapi_server import DEFAULT_DIRECTORY
-        from ..uninstall import StaleFiles
+        from ...engine import uapi_server
+        from ..control_posix import is_served
+        from ..uninstall import StaleSocket
 
-        return [StaleFiles(DEFAULT_DIRECTORY / f"{tunnel.name}.sock")]
+        return [StaleSocket(uapi_server.DEFAULT_DIRECTORY / f"{tunnel.name}.sock", is_served)]
