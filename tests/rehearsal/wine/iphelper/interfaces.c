@@ -178,7 +178,7 @@ DWORD WINAPI SetIpInterfaceEntry(MIB_IPINTERFACE_ROW *row)
     if (row->NlMtu != now.NlMtu)
         failure = set_mtu(row, &link);
     if (!failure && row->ForwardingEnabled != now.ForwardingEnabled)
-        failure = net_write_setting(link.index, version(row->Family), "forwarding", row->ForwardingEnabled);
+        failure = net_set_forwarding(link.index, version(row->Family), row->ForwardingEnabled);
     if (!failure && row->Family == AF_INET6 && row->DadTransmits != now.DadTransmits)
         failure = net_write_setting(link.index, 6, "dad_transmits", row->DadTransmits);
     if (!failure && row->Family == AF_INET6 && row->RouterDiscoveryBehavior == RouterDiscoveryDisabled)

@@ -247,7 +247,8 @@ static FILE *open_setting(int index, int family, const char *key, const char *mo
     struct ifreq order = {.ifr_ifindex = index};
     char path[128];
 
-    error = door < 0 || ioctl(door, SIOCGIFNAME, &order) < 0 ? errno : 0;
+    strcpy(order.ifr_name, "all");
+    error = index && (door < 0 || ioctl(door, SIOCGIFNAME, &order) < 0) ? errno : 0;
     if (door >= 0)
         close(door);
     if (error) {
@@ -278,6 +279,30 @@ int net_write_setting(int index, int family, const char *key, uint32_t value)
         return errno;
     fprintf(file, "%u\n", value);
     return fclose(file) ? errno : 0;
+}
+
+int net_set_forwarding(int index, int family, uint32_t value)
+{
+    struct net_link *links = NULL;
+    uint32_t *each = NULL, all = 0, any = 0;
+    size_t count = 0, i;
+    int error = net_write_setting(index, family, "forwarding", value);
+
+    if (error || family != 6)
+        return error;
+    if ((error = net_links(&links, &count)) || !(each = calloc(count + 1, sizeof(*each)))) {
+        free(links);
+        return error ? error : ENOMEM;
+    }
+    for (i = 0; i < count; i++)
+        any |= net_read_setting(links[i].index, 6, "forwarding", &each[i]) ? 0 : each[i];
+    error = net_read_setting(0, 6, "forwarding", &all);
+    if (!error && all != any && !(error = net_write_setting(0, 6, "forwarding", any)))
+        for (i = 0; i < count; i++) /* the switch of "all" has set every interface's */
+            net_write_setting(links[i].index, 6, "forwarding", each[i]);
+    free(each);
+    free(links);
+    return error;
 }
 
 int net_set_mtu(int index, uint32_t mtu)

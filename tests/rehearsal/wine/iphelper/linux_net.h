@@ -37,9 +37,11 @@ int net_addresses(struct net_address **list, size_t *count);
 int net_routes(struct net_route **list, size_t *count);
 int net_links(struct net_link **list, size_t *count);
 
-/* One number of /proc/sys/net/ipv4 or ipv6/conf/<interface>/<key>. */
+/* One number of /proc/sys/net/ipv4 or ipv6/conf/<interface>/<key>; index 0: of "all". */
 int net_read_setting(int index, int family, const char *key, uint32_t *value);
 int net_write_setting(int index, int family, const char *key, uint32_t value);
+/* On one interface, as on Windows. Linux forwards IPv6 only if the switch of "all" is on: it follows the interfaces. */
+int net_set_forwarding(int index, int family, uint32_t value);
 int net_set_mtu(int index, uint32_t mtu);
 
 /* A descriptor that hears of links, addresses and routes; -1 on failure. */
