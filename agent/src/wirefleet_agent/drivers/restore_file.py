@@ -6,17 +6,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .os_errors import driver_error
 
 
 class RestoreFile:
-    """A flat JSON object of strings; absent when there is nothing to restore. Its directory is private."""
+    """A flat JSON object of strings; absent when there is nothing to restore. Its directory is private.
 
-    def __init__(self, path: Path) -> None:
+    write: replaces the file by this content, durably, where it has to have rights of its own.
+    """
+
+    def __init__(self, path: Path, write: Callable[[Path, bytes], None] | None = None) -> None:
         self._path = path
+        self._write = write or _write
 
     def load(self) -> dict[str, str]:
         """Empty when there is no file, or one that is not ours to understand. Raises DriverError."""
@@ -34,13 +38,8 @@ class RestoreFile:
 
     def save(self, values: Mapping[str, str]) -> None:
         """Before the change that they are to undo. On disk when it returns. Raises DriverError."""
-        temporary = self._path.with_name(f"{self._path.name}.new")
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(dict(values), file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
+            self._write(self._path, json.dumps(dict(values)).encode())
         except OSError as error:
             raise driver_error("write", error, path=str(self._path)) from error
 
@@ -50,3 +49,12 @@ class RestoreFile:
             self._path.unlink(missing_ok=True)
         except OSError as error:
             raise driver_error("unlink", error, path=str(self._path)) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.new")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

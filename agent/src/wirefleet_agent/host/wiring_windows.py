@@ -32,7 +32,7 @@ from .control_server import ControlListener
 from .live_tunnel import InterfaceSpec
 from .paths import TunnelPaths
 from .platform_wiring import HostScope, Platform, UapiEndpoint
-from .private_files import make_private_dir
+from .private_files import make_private_dir, write_private
 from .process_facts import ProcessFacts
 from .process_windows import TokenApi, WindowsProcess
 from .service_windows import WindowsService
@@ -147,7 +147,7 @@ class WindowsProvider(Provider):
 
 def forwarding_memory(paths: TunnelPaths) -> RestoreFile:
     """What this tunnel switched on, for whoever comes after a process that was killed."""
-    return RestoreFile(forwarding_note(paths))
+    return RestoreFile(forwarding_note(paths), write_private)
 
 
 def forwarding_note(paths: TunnelPaths) -> Path:
