@@ -21,7 +21,10 @@ from typing import Any
 _SEPARATOR = b"\n\x00\x00\x00\x00\n"
 _PROGRAM = re.compile(r'^\s*"?(?:[^"\s]*\\)?(?:powershell|pwsh)(?:\.exe)?"?(?:\s|$)', re.IGNORECASE)
 _ENCODED = re.compile(r"-EncodedCommand\s+(\S+)", re.IGNORECASE)
-_REMOVE = re.compile(r"Remove-Item '((?:[^']|'')*)' -Force(?: -Recurse)?;")
+_REMOVE = re.compile(
+    r"\s*(?:Set-StrictMode -Version Latest\s+)?Remove-Item '((?:[^']|'')*)' -Force(?: -Recurse)?;\s*"
+    r"(?:If \(-not \$\?\) [^;]*)?"
+)
 _MODULE_NAME = re.compile(r"^ansible_collections\.(\w+)\.(\w+)\.plugins\.modules\.(\w+)\.\w+$")
 _LEGACY_NAME = re.compile(r"^(?:ansible\.(?:legacy|builtin)\.)?(?:ansible\.modules\.)?(\w+)\.\w+$")
 
@@ -94,7 +97,7 @@ def _decode_raw(line: str) -> RemovePath:
         script = base64.b64decode(match[1], validate=True).decode("utf-16-le") if match else line
     except (binascii.Error, UnicodeDecodeError) as error:
         raise NotUnderstoodError("the encoded command is malformed") from error
-    removal = _REMOVE.search(script)
+    removal = _REMOVE.fullmatch(script)
     if removal is None:
         raise NotUnderstoodError(f"raw PowerShell cannot run on a rehearsed host: {script.strip()[:120]!r}")
     return RemovePath(removal[1].replace("''", "'"))

@@ -86,6 +86,10 @@ def _look_after(name: str) -> None:
         exit_code = scm.exit_code(watched.handle)
         scm.close_process(watched.handle)
         watched.handle = 0
+        if status["process_id"] not in (0, watched.process_id):
+            # Stopped and started again between two looks: on purpose, so nothing has failed.
+            watched.process_id, watched.handle = status["process_id"], scm.open_process(status["process_id"])
+            return
     elif not watched.handle and status["process_id"]:
         watched.process_id, watched.handle = status["process_id"], scm.open_process(status["process_id"])
     elif not watched.handle and status["raw_state"] == scm.RUNNING:
