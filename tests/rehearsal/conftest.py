@@ -32,6 +32,14 @@ REPORTS = CHECKOUT / "build" / "rehearsal"
 REPORT = pytest.StashKey[Report]()
 
 
+# Removal comes last: everything before works on the converged fleet.
+ORDER = ("test_site", "test_changes", "test_interop", "test_failures", "test_decommission", "test_agent_under_wine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else -1)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[REPORT] = Report()
 

@@ -148,10 +148,10 @@ class Fleet:
 
     def agent(self, host: str, *verb: str) -> dict[str, Any]:
         """Ask the agent of a Windows host, on the host itself, without Ansible."""
-        done = self.windows(host).execute(
-            "cmd.exe", "/c", "C:\\Program Files\\WireFleet\\wirefleet-agent.cmd",
-            "--root", "C:\\Program Files\\WireFleet", "--tunnel", self.tunnel(host), *verb, "--json",
-        )  # fmt: skip
+        root = "C:\\Program Files\\WireFleet"
+        release = (self.root(host) / "current").read_text(encoding="ascii").strip()
+        words = [f"{root}\\releases\\{release}\\python.exe", "-I", "-m", "wirefleet_agent"]
+        done = self.windows(host).execute(*words, "--root", root, "--tunnel", self.tunnel(host), *verb, "--json")
         assert done.returncode in (0, 4), (done.stdout, done.stderr)
         reply: dict[str, Any] = json.loads(done.stdout)
         return reply
