@@ -131,6 +131,25 @@ def test_a_killed_daemon_starts_again_and_an_unconfirmed_change_that_expired_mea
     assert a.ping("10.9.0.2")
 
 
+def test_forwarding_goes_off_with_the_tunnel_even_if_the_daemon_that_switched_it_on_was_killed(hosts):
+    a, b = hosts
+    toml = f'schema = 1\n[host]\nname = "{a.tunnel}"\nrole = "hub"\nforwarding = true\n'
+
+    def forwards() -> str:
+        return a.namespace.run("sysctl", "-n", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding").stdout
+
+    before = forwards()
+    a.call("daemon", "start", "--wait")
+    a.apply(a.conf(b.as_peer()), toml=toml)
+    os.kill(a.daemon_pid(), signal.SIGKILL)
+    wait_until(lambda: not a.call("status")["running"], "the daemon is dead")
+    during = forwards()
+    a.call("daemon", "start", "--wait")
+    a.call("daemon", "stop")
+
+    assert (before, during, forwards()) == ("0\n0\n", "1\n1\n", "0\n0\n")
+
+
 def test_a_busy_port_fails_the_change_and_nothing_is_different(hosts):
     a, b = hosts
     join(a, b)
