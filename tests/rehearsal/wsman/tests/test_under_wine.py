@@ -117,6 +117,15 @@ def test_a_real_service_that_is_killed_is_started_again(module, machine):
         time.sleep(0.2)
 
 
+def test_a_restart_on_purpose_is_no_failure(module, windows):
+    ok(module("win_service", **SERVICE))
+
+    ok(module("win_service", name=NAME, state="restarted"))
+
+    time.sleep(1.5)
+    assert '"failed": true' not in (windows.state.directory / "trace.jsonl").read_text()
+
+
 def test_drift_made_by_windows_own_tools_is_seen(module, machine):
     ok(module("win_service", **SERVICE))
     ok(module("win_service", name=NAME, state="stopped"))
