@@ -243,13 +243,13 @@ def test_forwarding_that_was_on_stays_on(routes: WindowsRoutes, api: MemoryIpHel
     assert [key for key, interface in api.known.items() if interface.is_forwarding] == [(LAN, 4)]
 
 
-def test_a_new_interface_is_taken_in_by_switching_on_again(routes: WindowsRoutes, api: MemoryIpHelper) -> None:
+def test_an_interface_that_comes_later_forwards_like_the_others(routes: WindowsRoutes, api: MemoryIpHelper) -> None:
     routes.set_forwarding(True)
     phone = 71 << 48 | 9
     api.known[phone, 4] = IpInterface(phone, 4)
     assert not routes.forwards()
 
-    routes.set_forwarding(True)
+    routes.follow_underlay()
     assert routes.forwards()
     routes.set_forwarding(False)
 

@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 _VERSIONS = (4, 6)
 _GONE = frozenset({ERROR_NOT_FOUND, ERROR_FILE_NOT_FOUND})
+_NO_FAMILY = _GONE | {ERROR_NOT_SUPPORTED}
 _METRIC = 0
 _DNS_HINT = "per-interface DNS needs Windows Server 2022 or Windows 10 2004: leave DNS out"
 _TABLE_HINT = "set Table = auto or off; for a default route name the prefixes that the tunnel is to carry instead"
@@ -75,6 +76,7 @@ class WindowsRoutes:
         self._mtu_bytes: int | None = None
         self._wanted_mtu_bytes: int | None = None
         self._is_prepared = False
+        self._is_forwarding = False
         self._has_dns = False
         self._is_closed = False
 
@@ -89,7 +91,7 @@ class WindowsRoutes:
         try:
             self._api.create_address(self._luid, address)
         except Win32Error as error:
-            if error.code in _GONE:
+            if error.code in _NO_FAMILY:
                 raise error.as_driver_error(path=f"{self.name} {address}", hint=_FAMILY_HINT) from error
             if error.code != ERROR_OBJECT_ALREADY_EXISTS:
                 raise error.as_driver_error(path=f"{self.name} {address}") from error
@@ -129,13 +131,19 @@ class WindowsRoutes:
         self._apply_mtu(self._followed() if mtu_bytes == DEFAULT_MTU_BYTES else mtu_bytes)
 
     def follow_underlay(self) -> None:
-        """Routes or interfaces changed. A failure is logged: the tunnel goes on with the MTU that it has."""
-        if self._wanted_mtu_bytes != DEFAULT_MTU_BYTES or self._is_closed:
+        """Routes or interfaces changed: the MTU may be another, and a new interface must forward like the others.
+
+        A failure is logged; the tunnel goes on as it is.
+        """
+        if self._is_closed:
             return
         try:
-            self._apply_mtu(self._followed())
+            if self._wanted_mtu_bytes == DEFAULT_MTU_BYTES:
+                self._apply_mtu(self._followed())
+            if self._is_forwarding:
+                self.set_forwarding(True)
         except DriverError as error:
-            _log.warning("mtu_not_followed", tunnel=self.name, error=str(error))
+            _log.warning("underlay_not_followed", tunnel=self.name, error=str(error))
 
     def set_up(self, is_up: bool) -> None:
         """Windows's interface is up while the adapter has a session, which is the TUN driver's."""
@@ -146,6 +154,7 @@ class WindowsRoutes:
 
     def set_forwarding(self, is_on: bool) -> None:
         """On every connected interface; off puts back what was there before, whichever process switched it on."""
+        self._is_forwarding = is_on
         self._ask(lambda: self._forwarding.switch(is_on))
 
     def forwards(self) -> bool:
@@ -171,7 +180,7 @@ class WindowsRoutes:
             try:
                 self._api.set_dns(self._luid, version, own, search if own or not servers else [])
             except Win32Error as error:
-                if error.code in _GONE and not own:
+                if error.code in _NO_FAMILY and not own:
                     continue
                 hint = _DNS_HINT if error.code == ERROR_PROC_NOT_FOUND else None
                 raise error.as_driver_error(path=f"{self.name} DNS", hint=hint) from error
@@ -221,7 +230,7 @@ class WindowsRoutes:
         try:
             self._api.set_interface(self._luid, version, settings)
         except Win32Error as error:
-            if error.code in _GONE:
+            if error.code in _NO_FAMILY:
                 return False
             raise error.as_driver_error(path=self.name) from error
         return True
