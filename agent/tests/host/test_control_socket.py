@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
 
@@ -17,12 +18,16 @@ from wirefleet_agent.errors import (
     UnreachableError,
     UsageError,
 )
-from wirefleet_agent.host import control_posix
 from wirefleet_agent.host.control_client import ControlClient
 from wirefleet_agent.host.control_protocol import decode_reply, encode, error_message
 from wirefleet_agent.host.control_server import ControlServer
-from wirefleet_agent.host.control_posix import UnixListener, UnixTransport, short_address
 from wirefleet_agent.observe import get_logger
+
+if sys.platform != "win32":
+    from wirefleet_agent.host import control_posix
+    from wirefleet_agent.host.control_posix import UnixListener, UnixTransport, short_address
+
+pytestmark = pytest.mark.linux_only
 
 
 @pytest.fixture

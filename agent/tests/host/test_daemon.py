@@ -17,12 +17,18 @@ import structlog
 from support.memory_host import MemoryHost
 from wirefleet_agent.errors import DriverError, RefusedError, UnreachableError
 from wirefleet_agent.host.control_client import control_of
-from wirefleet_agent.host.daemon import Daemon
 from wirefleet_agent.host.file_lock import FileLock
-from wirefleet_agent.host.notify import ServiceNotifier
 from wirefleet_agent.host.paths import Paths
-from wirefleet_agent.host.service_linux import LinuxService
+from wirefleet_agent.host.restart import RestartOrder, restart_detached
+from wirefleet_agent.host.restart_record import RestartRecord
 from wirefleet_agent.observe import Logs
+
+if sys.platform != "win32":
+    from wirefleet_agent.host.daemon import Daemon
+    from wirefleet_agent.host.notify import ServiceNotifier
+    from wirefleet_agent.host.service_linux import LinuxService
+
+pytestmark = pytest.mark.linux_only
 
 HOLD = """
 import sys, time
@@ -85,6 +91,23 @@ def test_a_killed_daemon_is_known_to_be_dead(daemon):
 
     assert daemon.stop()["changed"] is False
     assert daemon.start(wait_s=None)["changed"]
+
+
+def test_a_detached_restart_replaces_the_process_and_says_how_it_went(daemon, paths):
+    before = daemon.start(wait_s=None)["pid"]
+    record, order = RestartRecord(paths), RestartOrder.new(10.0, is_waiting=False)
+
+    restart_detached(daemon, record, order)
+    is_begun = record.read()["state"]
+    limit = time.monotonic() + 30
+    while record.read()["state"] == "running" and time.monotonic() < limit:
+        time.sleep(0.05)
+
+    assert is_begun == "running"
+    assert record.read() == {"id": order.restart_id, "state": "done", "error": None}
+    status = control_of(paths).call("status")
+    assert status["pid"] != before
+    assert status["restart"]["state"] == "done"
 
 
 def test_check_mode_tells_what_would_happen(daemon):

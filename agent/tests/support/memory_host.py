@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -23,8 +24,12 @@ from wirefleet_agent.host.live_tunnel import InterfaceSpec, LiveTunnel
 from wirefleet_agent.host.paths import Paths, TunnelPaths
 from wirefleet_agent.host.service import TunnelService
 from wirefleet_agent.host.wiring import HostScope, MonotonicClock, build_container
-from wirefleet_agent.host.wiring_linux import UapiDirectory
 from wirefleet_agent.observe import Logs
+
+if sys.platform == "win32":
+    from wirefleet_agent.host.platform_wiring import UapiEndpoint
+else:
+    from wirefleet_agent.host.wiring_linux import UapiDirectory
 
 
 class FollowingRoutes(MemoryRoutes):
@@ -60,8 +65,18 @@ class SilentMonitor:
             end.close()
 
 
+class NoUapi:
+    """Nobody calls it."""
+
+    def start(self) -> None:
+        """Nothing to serve."""
+
+    def stop(self) -> None:
+        """Nothing was served."""
+
+
 class MemoryDrivers(Provider):
-    """Replaces the Linux drivers. made: what was opened, the newest last; fail_next: the next interface is not made."""
+    """In place of the platform's drivers. made: what was opened, the newest last; fail_next: the next one is not made."""
 
     scope = HostScope.TUNNEL
 
@@ -83,9 +98,17 @@ class MemoryDrivers(Provider):
     def boot_clock(self) -> BootClock:
         return self._time.boot_clock()
 
-    @provide(scope=HostScope.DAEMON)
-    def uapi_directory(self) -> UapiDirectory:
-        return UapiDirectory(self._uapi)
+    if sys.platform == "win32":
+
+        @provide
+        def uapi(self) -> UapiEndpoint:
+            return NoUapi()  # its pipe has one name for the whole machine, and a test may have several hosts
+
+    else:
+
+        @provide(scope=HostScope.DAEMON)
+        def uapi_directory(self) -> UapiDirectory:
+            return UapiDirectory(self._uapi)
 
     @provide
     def tun(self, spec: InterfaceSpec) -> TunDriver:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 
 import pytest
 from dishka import Provider, provide
 from support.memory_host import MemoryHost
 from wirefleet_agent.engine import Tunnel
 from wirefleet_agent.errors import InternalError
-from wirefleet_agent.host import wiring, wiring_linux
+from wirefleet_agent.host import wiring
 from wirefleet_agent.host.graph import render_mermaid, render_text
 from wirefleet_agent.host.live_tunnel import InterfaceSpec
-from wirefleet_agent.host.service_linux import LinuxService
 from wirefleet_agent.host.wiring import (
     COMMON_PROVIDERS,
     HostScope,
@@ -21,11 +21,17 @@ from wirefleet_agent.host.wiring import (
     build_container,
     is_provided,
     open_service,
+    this_platform,
 )
-from wirefleet_agent.host.wiring_linux import LINUX, LinuxProvider
 from wirefleet_agent.observe import Logs
 
-PROVIDERS = (*COMMON_PROVIDERS, *LINUX.providers)
+if sys.platform != "win32":
+    from wirefleet_agent.host import wiring_linux
+    from wirefleet_agent.host.service_linux import LinuxService
+    from wirefleet_agent.host.wiring_linux import LinuxProvider
+
+pytestmark = pytest.mark.linux_only  # test_wiring_windows.py has the other one
+PROVIDERS = (*COMMON_PROVIDERS, *this_platform().providers)
 
 
 def all_sources() -> list[tuple[type[Provider], str]]:
