@@ -132,6 +132,7 @@ def run_module(host: Host, request: ModuleCall, scope: ProcessScope) -> Result:
         arguments=shown,
         changed=result["changed"],
         failed=bool(result.get("failed")),
+        rc=result.get("rc"),
         msg=None if internal.get("_ansible_no_log") else result.get("msg"),
         seconds=round(time.monotonic() - began_s, 3),
         background=request.job is not None,
