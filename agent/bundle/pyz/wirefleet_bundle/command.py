@@ -81,10 +81,14 @@ def _run(words: list[str], bundle_path: Path) -> tuple[dict[str, object], str]:
 
 
 def _releases(root: Path) -> ReleaseHome:
+    # Each imports what only its platform has.
+    home: ReleaseHome
     if sys.platform == "win32":
         from .release_windows import WindowsReleases
 
-        return WindowsReleases(root)
-    from .release_posix import PosixReleases
+        home = WindowsReleases(root)
+    else:
+        from .release_posix import PosixReleases
 
-    return PosixReleases(root)
+        home = PosixReleases(root)
+    return home

@@ -31,7 +31,7 @@ def this_host() -> Host:
 
 def platform_tag() -> str:
     """``linux_x86_64``, ``win_amd64``. On Windows the interpreter's, which decides which DLLs it can load."""
-    if sys.platform == "win32":
+    if os.name == "nt":
         return sysconfig.get_platform().replace("-", "_")
     machine = platform.machine().lower()
     return f"{sys.platform}_{_MACHINES.get(machine, machine)}"
@@ -44,10 +44,10 @@ def python_version() -> str:
 def glibc_version() -> tuple[int, int] | None:
     """None where the C library is another one."""
     try:
-        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+        name, version = platform.libc_ver() if sys.platform == "linux" else ("", "")
         major, minor = version.split(".")[:2]
         return (int(major), int(minor)) if name == "glibc" else None
-    except (AttributeError, ValueError, OSError):
+    except (ValueError, OSError):
         return None
 
 

@@ -8,10 +8,10 @@ A virtual environment without pip, filled straight from the wheels, takes a thir
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import venv
 from collections.abc import Iterator
@@ -20,6 +20,9 @@ from pathlib import Path
 from .contents import Bundle
 from .release import run_isolated
 from .wheels import install_wheels
+
+assert sys.platform != "win32"
+import fcntl
 
 _COMMAND = "bin/wirefleet-agent"
 
