@@ -76,7 +76,7 @@ class NoUapi:
 
 
 class MemoryDrivers(Provider):
-    """In place of the platform's drivers. made: what was opened, the newest last; fail_next: the next one is not made."""
+    """In place of the platform's drivers. made: what was opened, newest last; fail_next: the next one is not made."""
 
     scope = HostScope.TUNNEL
 
