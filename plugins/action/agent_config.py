@@ -85,6 +85,7 @@ class ActionModule(AgentAction):
         proposal, shown = self.until_back(
             lambda: (self.call_agent(verb, request, check=True), self.call_agent(["config", "show"])),
             timeout_s=timeout_s,
+            is_lost=True,
         )
         is_in_effect = not proposal["changed"]
         if is_in_effect and confirm_s and not shown["pending"]:

@@ -14,13 +14,18 @@ class ModuleDocFragment:
 options:
   root:
     description:
-      - Directory which the agent takes for the root directory of its host.
-      - The agent is called as C(opt/wirefleet/current/bin/wirefleet-agent) below it
-        (C(opt\wirefleet\current\Scripts\wirefleet-agent.exe) on Windows).
+      - Directory which the agent takes for the root directory of its host. V(/) is C(C:\Program Files\WireFleet) on
+        Windows.
+      - The agent is called as C(opt/wirefleet/current/bin/wirefleet-agent) below it; as C(wirefleet-agent.cmd) on
+        Windows.
+      - On Windows it is a directory of its own on a drive, without any of C(% & | < > ^ " !).
     type: str
     default: /
   tunnel:
-    description: Name of the tunnel.
+    description:
+      - Name of the tunnel.
+      - On Linux at most 15 of C(A-Z a-z 0-9 _ = + . -); on Windows at most 32 letters and digits of any script and
+        C(_ = + . -).
     type: str
     default: wf0
 attributes:
@@ -28,7 +33,9 @@ attributes:
     description: An action plugin; it runs on the controller and calls the agent on the host over the host's connection.
     support: full
   connection:
-    description: Calls the agent by M(ansible.windows.win_command) on Windows, else by M(ansible.builtin.command).
+    description:
+      - Calls the agent by M(ansible.windows.win_command) on Windows, else by M(ansible.builtin.command).
+      - May ride on the tunnel itself; what outlives a lost connection says so.
     support: full
   delegation:
     description: Can be delegated like any module that runs on a host.

@@ -18,6 +18,8 @@ description:
   - With O(confirm_timeout_s) the agent goes back to the configuration before by itself unless O(state=confirmed)
     follows in time,
     so a change that cuts the controller off heals.
+  - If the connection is lost while the change is made, the task connects again until O(confirm_timeout_s) and a minute
+    have passed, and asks the agent what became of it. A change is never made twice.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
   - wirefleet.wireguard.agent
@@ -110,6 +112,7 @@ digest:
 changes:
   description: >-
     What changed (or would change in check mode), in the order in which it is applied. Never holds a secret.
+    Empty if the connection was lost meanwhile.
   returned: when O(state=applied)
   type: list
   elements: dict
@@ -142,7 +145,9 @@ error:
   type: dict
   contains:
     code:
-      description: Kind of the error, such as V(not_installed), V(invalid_config), V(not_reachable) or V(refused).
+      description:
+        - Kind of the error, such as V(not_installed), V(invalid_config), V(not_reachable) or V(refused).
+        - V(reverted) if the change cut the connection and the host took it back.
       type: str
     message:
       description: What is wrong.

@@ -87,6 +87,25 @@ status:
     pending:
       description: Whether a configuration waits for its confirmation.
       type: bool
+    process:
+      description: >-
+        What the process of the service really is and may do, with C(user), C(sids) of the service on Windows,
+        C(privileges) that it holds (capabilities on Linux), C(surplus_privileges) that it could not get rid of, and
+        C(mode).
+      type: dict
+    restart:
+      description: The last restart that was ordered, with C(id), C(state) and C(error); null if there was none.
+      type: dict
+root:
+  description: Root directory of the agent, as it is used on the host.
+  returned: success
+  type: str
+program:
+  description: >-
+    On Windows, the program that the service runs as, for firewalls and virus scanners; null on other hosts and while
+    no agent is installed.
+  returned: success
+  type: str
 error:
   description: What the agent or the action could not do.
   returned: failure

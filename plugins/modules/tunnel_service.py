@@ -16,6 +16,7 @@ description:
   - The bundle is copied only if no installed release comes from it. A daemon that runs is restarted only if the
     active release changed.
   - If a new release does not start, the release before is activated and started again, and the task fails.
+  - On Windows the controller needs the collections ansible.windows and community.windows, and the host needs nothing.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
   - wirefleet.wireguard.agent
@@ -24,7 +25,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows the active release and whether the agent runs.
+    details: Shows the active release, whether the agent runs, and what of the service was not as it should be.
 options:
   state:
     description:
@@ -41,9 +42,11 @@ options:
         C(wirefleet-agent@TUNNEL.service). It needs O(root=/).
       - V(process) lets the agent put itself into the background. Nothing starts it after a reboot; meant for labs and
         containers.
-      - V(auto) is V(systemd) on hosts that systemd has started, if O(root=/), else V(process).
+      - V(scm) is the only one on Windows. It defines the service C(wirefleet-TUNNEL) as M(ansible.windows.win_service)
+        does. LocalSystem runs it with two privileges, a service SID, delayed start and recovery.
+      - V(auto) is V(scm) on Windows, V(systemd) on hosts that systemd has started, if O(root=/), else V(process).
     type: str
-    choices: [auto, systemd, process]
+    choices: [auto, systemd, process, scm]
     default: auto
   bundle:
     description:
@@ -51,7 +54,9 @@ options:
       - Required for the first installation. Without it the installed release stays.
     type: path
   python:
-    description: Python 3.11 or later on the host, with which a release is installed.
+    description:
+      - Python 3.11 or later on the host, with which a release is installed.
+      - Bundles for Windows bring their own.
     type: str
     default: python3
   purge:
@@ -61,7 +66,8 @@ options:
     type: bool
     default: false
 notes:
-  - Windows is not supported yet.
+  - On Windows an upgrade also moves the firewall rules that the role P(wirefleet.wireguard.firewall#role) has made.
+  - On Windows, if a restart cuts the connection, the task connects again for two minutes and asks how it went.
 author:
   - WireFleet (@wirefleet)
 """
@@ -96,13 +102,19 @@ running:
   description: Whether the agent runs after the task.
   returned: success
   type: bool
+program:
+  description: On Windows, the program that the active release runs as; else null.
+  returned: success
+  type: str
 error:
   description: What the agent or the action could not do.
   returned: failure
   type: dict
   contains:
     code:
-      description: Kind of the error, such as V(not_installed), V(invalid_config), V(not_reachable) or V(refused).
+      description:
+        - Kind of the error, such as V(not_installed), V(not_reachable), V(rolled_back) or V(rollback_failed).
+        - On Windows also V(transfer), V(marked_for_deletion), V(service_hangs) and V(in_use).
       type: str
     message:
       description: What is wrong.

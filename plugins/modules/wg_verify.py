@@ -86,7 +86,9 @@ findings:
           V(address_missing), V(address_unexpected), V(peer_missing), V(peer_pending), V(peer_unexpected),
           V(allowed_ips_mismatch), V(endpoint_mismatch), V(endpoint_other_family), V(keepalive_mismatch),
           V(handshake_missing), V(handshake_stale), V(handshake_outdated), V(digest_mismatch), V(change_pending),
-          V(forwarding_mismatch).
+          V(forwarding_mismatch), V(process_privileges), V(process_account).
+        - The last two are warnings about Windows. The service's token holds more than C(SeLoadDriverPrivilege) and
+          C(SeChangeNotifyPrivilege), or it is not LocalSystem's.
       type: str
     severity:
       description: V(error) or V(warning).

@@ -91,9 +91,11 @@ class AgentAction(ActionBase):  # type: ignore[misc]  # ansible-core has no type
         stdin = "" if request is None else json.dumps(request)
         return parse_reply(self.run_command([*argv, *verb], stdin), self.command)
 
-    def until_back(self, call: Callable[[], T], *, timeout_s: float = RECONNECT_S) -> T:
+    def until_back(self, call: Callable[[], T], *, timeout_s: float = RECONNECT_S, is_lost: bool = False) -> T:
         """``call`` again over new connections as long as they break; for what may be asked twice. See reconnect."""
-        return until_back(call, self._connection.reset, timeout_s=timeout_s, progress=self.warn, sleep=self.sleep)
+        return until_back(
+            call, self._connection.reset, timeout_s=timeout_s, progress=self.warn, is_lost=is_lost, sleep=self.sleep
+        )
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -125,13 +125,13 @@ class ScmBackend:
             return str(once(lambda: self._call(verb))["restart_id"])
         except ConnectionLost as lost:
             self._host.warn(f"the connection is lost ({lost}), perhaps by the restart itself")
-        restart = self._restart_of(self._status())
+        restart = self._restart_of(self._status(is_lost=True))
         if restart and restart.get("id") != before.get("id"):
             return str(restart["id"])
         return str(self._call(verb)["restart_id"])
 
-    def _status(self) -> dict[str, Any]:
-        return self._host.until_back(lambda: self._host.call_agent(["status"]))
+    def _status(self, *, is_lost: bool = False) -> dict[str, Any]:
+        return self._host.until_back(lambda: self._host.call_agent(["status"]), is_lost=is_lost)
 
     @staticmethod
     def _restart_of(status: Mapping[str, Any]) -> Mapping[str, Any]:

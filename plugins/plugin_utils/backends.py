@@ -43,8 +43,8 @@ class HostCalls(Protocol):
     def copy_to_temporary(self, source: str) -> str:
         """Copy a file to the host; returns where it is until the task ends."""
 
-    def until_back(self, call: Callable[[], T], *, timeout_s: float = ...) -> T:
-        """Repeat the call over new connections as long as they break."""
+    def until_back(self, call: Callable[[], T], *, timeout_s: float = ..., is_lost: bool = False) -> T:
+        """Repeat the call over new connections as long as they break. is_lost: the present one has broken."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

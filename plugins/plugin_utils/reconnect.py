@@ -63,15 +63,16 @@ def until_back(
     *,
     timeout_s: float,
     progress: Callable[[str], None],
+    is_lost: bool = False,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """The outcome of ``call``, which must be safe to repeat, over as many new connections as it takes.
 
-    reset: gives the connection up and makes a new one. timeout_s: from the first loss on. Raises what the connection
-    raised last; all other errors pass through.
+    reset: gives the connection up and makes a new one. timeout_s: from the first loss on. is_lost: it is known to be
+    broken already. Raises what the connection raised last; all other errors pass through.
     """
-    limit: float | None = None
+    limit: float | None = now() + timeout_s if is_lost else None
     pause_s = FIRST_PAUSE_S
     while True:
         try:

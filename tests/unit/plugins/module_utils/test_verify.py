@@ -198,3 +198,38 @@ def test_forwarding_that_somebody_else_needs_is_no_finding(plan):
     status["interface"]["forwarding"] = True
 
     assert find_differences(document, status) == []
+
+
+WINDOWS = {
+    "user": "NT AUTHORITY\\SYSTEM",
+    "sids": ["S-1-5-80-1"],
+    "privileges": ["SeChangeNotifyPrivilege", "SeLoadDriverPrivilege"],
+    "surplus_privileges": [],
+    "mode": "single_process",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"user": "AUTORITE NT\\Système"}, []),
+        ({"user": "S-1-5-18"}, []),
+        ({"privileges": [*WINDOWS["privileges"], "SeDebugPrivilege"]}, [("process_privileges", "warning", None)]),
+        ({"user": "SERVER\\joe"}, [("process_account", "warning", None)]),
+        ({"user": "root", "privileges": ["cap_net_admin", "cap_sys_admin"]}, []),
+        ({"privileges": []}, []),
+    ],
+)
+def test_what_the_service_on_windows_may_do_is_reported(plan, change, expected):
+    document = slice_of(plan, "spoke-1")
+    status = {**status_of(document), "process": {**WINDOWS, **change}}
+
+    assert named(find_differences(document, status)) == expected
+
+
+def test_surplus_privileges_are_named(plan):
+    document = slice_of(plan, "spoke-1")
+    status = {**status_of(document), "process": {**WINDOWS, "privileges": ["SeTcbPrivilege", "SeDebugPrivilege"]}}
+
+    assert "SeDebugPrivilege, SeTcbPrivilege" in find_differences(document, status)[0].message

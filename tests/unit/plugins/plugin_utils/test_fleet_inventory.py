@@ -160,3 +160,27 @@ def test_plain_values_keep_their_kind():
             return "odd"
 
     assert plain({1: (True, 2, 2.5, None, Odd())}) == {"1": [True, 2, 2.5, None, "odd"]}
+
+
+@pytest.mark.parametrize(
+    ("variables", "platform"),
+    [
+        ("", None),
+        ("ansible_connection=winrm", "windows"),
+        ("ansible_connection=ansible.builtin.psrp", "windows"),
+        ("ansible_connection=ssh ansible_shell_type=powershell", "windows"),
+        ("ansible_shell_type=cmd", "windows"),
+        ("ansible_connection=ssh ansible_shell_type=sh", None),
+        ("ansible_connection=winrm wirefleet_platform=linux", "linux"),
+        ("wirefleet_platform=windows", "windows"),
+        ("ansible_connection='{{ nobody_knows }}'", None),
+        ("ansible_connection='{{ how }}' how=winrm", "windows"),
+    ],
+)
+def test_platform_of_a_host_is_said_or_guessed_from_its_connection(inventory, variables, platform):
+    task_vars, loader, _manager, _variables = inventory(f"[hubs]\nhub-1 {variables}\n")
+
+    read = read_fleet_variables(task_vars, loader, "hubs", "spokes").variables["hub-1"]
+
+    assert read.get("wirefleet_platform") == platform
+    assert "ansible_connection" not in read

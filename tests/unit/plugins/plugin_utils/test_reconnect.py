@@ -36,7 +36,7 @@ def clock():
     return Time()
 
 
-def back(clock, outcomes, *, timeout_s=120.0):
+def back(clock, outcomes, *, timeout_s=120.0, is_lost=False):
     """until_back of a call with these outcomes; returns its outcome, the number of resets and what was said."""
     said, resets = [], []
 
@@ -47,7 +47,13 @@ def back(clock, outcomes, *, timeout_s=120.0):
         return outcome
 
     result = until_back(
-        call, lambda: resets.append(1), timeout_s=timeout_s, progress=said.append, now=clock.now, sleep=clock.sleep
+        call,
+        lambda: resets.append(1),
+        timeout_s=timeout_s,
+        progress=said.append,
+        is_lost=is_lost,
+        now=clock.now,
+        sleep=clock.sleep,
     )
     return result, len(resets), said
 
@@ -95,6 +101,10 @@ def test_lost_call_is_made_again_over_new_connections(clock):
     assert (result, resets) == ("fine", 3)
     assert clock.pauses == [1.0, 2.0, 4.0]
     assert "gone" in said[0]
+
+
+def test_connection_that_is_known_to_be_broken_is_not_asked_again(clock):
+    assert back(clock, ["fine"], is_lost=True) == ("fine", 1, [])
 
 
 def test_pauses_grow_to_a_limit_and_the_host_is_unreachable_at_the_end(clock):

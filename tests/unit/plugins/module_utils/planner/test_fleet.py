@@ -362,3 +362,22 @@ def test_a_hub_whose_endpoint_is_unreadable_is_told_so_once():
     assert message.count("hub-2") == 1
     assert "is not an endpoint" in message
     assert "a hub needs an endpoint that spokes reach [hub-3]" in message
+
+
+def test_each_platform_has_its_own_rule_for_the_name_of_a_tunnel():
+    windows = {"platform": "windows", "tunnel": "上海-01"}
+
+    plan = make_plan(fleet(hosts={"spoke-1": windows}), Lock())
+
+    assert slice_of(plan, "spoke-1")["tunnel"] == "上海-01"
+    assert "interface name of Linux" in refusal(fleet(hosts={"spoke-1": {"tunnel": "上海-01"}}))
+    assert "tunnel's name on Windows" in refusal(fleet(hosts={"spoke-1": {**windows, "tunnel": "nul"}}))
+
+
+def test_an_unknown_platform_is_refused():
+    assert "is not linux or windows" in refusal(fleet(hosts={"spoke-1": {"platform": "beos"}}))
+
+
+@pytest.mark.parametrize("name", ["-x", "identity", "wf/0", "a" * 16, ".."])
+def test_the_agent_on_linux_would_refuse_these_names(name):
+    assert "interface name of Linux" in refusal(fleet(hosts={"spoke-1": {"tunnel": name}}))
