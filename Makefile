@@ -30,14 +30,14 @@ lab-down: ## take the lab away; nothing is left behind, nothing has to be instal
 	@lab/enter --stop
 
 test: ## everything that CI runs
-	@scripts/setup.sh test
+	@scripts/setup.sh $$(scripts/can_rehearse.sh >/dev/null && echo rehearsal || echo test)
 	@scripts/test.sh
 
 check: ## format, lint, types and the fast tests: before every commit
 	@scripts/setup.sh test
 	@ruff format --quiet .
 	@scripts/lint.sh
-	@python -m pytest -q -m "not netns and not lab and not slow" -n 2
+	@python -m pytest -q -m "not netns and not lab and not slow and not rehearsal" -n 2
 
 lint: ## ruff, mypy, ansible-lint
 	@scripts/setup.sh test
@@ -50,7 +50,7 @@ sanity: ## ansible-test sanity and units, on a copy
 
 unit: ## the fast tests only
 	@scripts/setup.sh test
-	@python -m pytest -q -m "not netns and not lab and not slow" -n 2
+	@python -m pytest -q -m "not netns and not lab and not slow and not rehearsal" -n 2
 
 netns: ## real packets in namespaces, against wireguard-go and wg
 	@scripts/setup.sh test

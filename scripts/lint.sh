@@ -17,4 +17,5 @@ step mypy --strict --platform win32 -p wirefleet_agent
 MYPYPATH=collections step mypy --strict --namespace-packages --explicit-package-bases \
   -p ansible_collections.wirefleet.wireguard.plugins.module_utils \
   -p ansible_collections.wirefleet.wireguard.plugins.plugin_utils
+MYPYPATH=tests/rehearsal:tests/rehearsal/wsman:lab step mypy --strict -p wirefleet_rehearsal -p wirefleet_wsman
 step ansible-lint -q

@@ -33,8 +33,16 @@ run "Molecule scenario" molecule test -s default
 
 echo "test: unit, scenario, interop and lab tests (about ten minutes; the longest outlives two rekeys)"
 rm -f .coverage .coverage.*
-python -m pytest -n 3 --cov --cov-report= --durations=15 2>&1 | tee "$log/pytest"
+python -m pytest -n 3 -m "not rehearsal" --cov --cov-report= --durations=15 2>&1 | tee "$log/pytest"
 coverage json -q -o "$log/coverage.json"
 python scripts/coverage_gate.py "$log/coverage.json"
+
+# By itself: it measures how fast these hosts are and how long they are silent.
+if reason=$(scripts/can_rehearse.sh); then
+  echo "test: rehearsal of Windows hosts under Wine (under ten minutes)"
+  python -m pytest -m rehearsal --quiet tests/rehearsal 2>&1 | tee "$log/rehearsal"
+else
+  echo "test: the rehearsal of Windows hosts is NOT run: $reason"
+fi
 echo "test: all of it is green"
-tail -n 1 "$log/pytest"
+tail -qn 1 "$log/pytest" "$log/rehearsal" 2>/dev/null
