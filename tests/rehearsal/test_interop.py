@@ -90,6 +90,5 @@ def test_wireguard_go_is_a_peer_of_a_wine_hub(fleet, wireguard_go):
 
     assert "errno=0" in reply
     assert is_answered
-    assert f"public_key={_hex(public_key)}" in shown
-    assert "private_key=" not in shown or "private_key=0000" in shown
-    assert _hex(public_key) not in _uapi(fleet, "get=1")
+    is_shown, is_gone = _hex(public_key) in shown, _hex(public_key) not in _uapi(fleet, "get=1")
+    assert (is_shown, is_gone) == (True, True)  # never the reply itself: it has the private key, as wg.exe expects
