@@ -74,7 +74,7 @@ class ActionModule(AgentAction):
             return once(lambda: self.call_agent(verb, request, check=self.is_check))
         except ConnectionLost as lost:
             if self.is_check:
-                raise lost.__cause__ or lost from None
+                raise lost.error from None
             self.warn(f"the connection is lost ({lost}), perhaps by the change itself")
         return self._asked_afterwards(request, began)
 

@@ -137,9 +137,8 @@ class ActionModule(AgentAction):
         if self.is_check and before.release is None:
             return True, self._forecast()
         is_installed, after = self._install(installer, before)
-        assert after.release is not None
         try:
-            defined = backend.define(after.release, is_wanted=self.options["state"] != "present")
+            defined = backend.define(str(after.release), is_wanted=self.options["state"] != "present")
             after = replace(after, defined=tuple(defined))
             is_switched, after = self._run(backend, before, after)
         except AgentError as error:
@@ -181,7 +180,6 @@ class ActionModule(AgentAction):
 
     def _run(self, backend: ServiceBackend, before: HostState, after: HostState) -> tuple[bool, HostState]:
         """Bring the daemon to the wanted state; it restarts only when it runs another release than the active one."""
-        assert after.release is not None
         state = self.options["state"]
         is_outdated = before.is_running and before.running_release not in (None, after.release)
         is_restart = before.is_running and (state == "restarted" or (is_outdated and state in ("present", "started")))
@@ -190,7 +188,7 @@ class ActionModule(AgentAction):
         if not self.is_check:
             if is_restart:
                 self.progress("restarting the agent")
-                backend.restart(after.release)
+                backend.restart(str(after.release))
             elif is_stop:
                 self.progress("stopping the agent")
                 backend.stop()

@@ -30,7 +30,11 @@ _REFUSED = ("credentials were rejected", "failed to authenticate")
 
 
 class ConnectionLost(Exception):
-    """A call was under way, or not even that. __cause__: what the connection plugin said."""
+    """A call was under way, or not even that. error: what the connection plugin raised."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def is_connection_error(error: BaseException) -> bool:
@@ -53,7 +57,7 @@ def once(call: Callable[[], T]) -> T:
         return call()
     except Exception as error:
         if is_connection_error(error):
-            raise ConnectionLost(str(error)) from error
+            raise ConnectionLost(error) from error
         raise
 
 
@@ -80,7 +84,7 @@ def until_back(
         except ConnectionLost as lost:
             limit = limit if limit is not None else now() + timeout_s
             if now() + pause_s > limit:
-                raise lost.__cause__ or lost from None
+                raise lost.error from None
             progress(f"the connection is lost ({lost}); trying again for {limit - now():.0f} s")
         sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
