@@ -26,6 +26,7 @@ RECONNECT_S = 120.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
 # The winrm plugin wraps what broke while it sent a module's text into an error without a type of its own.
 _SEND_FAILED = "winrm send_input failed"
+_SHOWN = 160  # of what requests says at length
 _REFUSED = ("credentials were rejected", "failed to authenticate")
 
 
@@ -33,7 +34,8 @@ class ConnectionLost(Exception):
     """A call was under way, or not even that. error: what the connection plugin raised."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
+        text = " ".join(str(error).split())
+        super().__init__(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...")
         self.error = error
 
 
