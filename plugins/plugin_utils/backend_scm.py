@@ -192,6 +192,8 @@ class ScmBackend:
         try:
             return bool(self._host.call_agent(["uninstall"], check=self._host.is_check)["changed"])
         except AgentError as error:
+            if self._host.is_check and error.code == "refused":
+                return True  # it still runs, because nothing was stopped
             if error.code not in ("not_installed", "not_json"):
                 raise
             if error.code == "not_json":

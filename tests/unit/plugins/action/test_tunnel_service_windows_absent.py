@@ -157,3 +157,12 @@ def test_check_mode_says_what_would_go_and_removes_nothing(windows, run_action):
     assert result["changed"] is True
     assert all(call.check_mode for call in windows.calls if not call.module.endswith("command"))
     assert windows.verbs() == ["release list", "status", "--check uninstall"]
+
+
+def test_check_mode_bears_that_the_tunnel_still_runs(windows, run_action):
+    windows.replies[("uninstall",)] = {"error": {"code": "refused", "message": "process 7 serves this tunnel"}}
+
+    result = run_action(ActionModule, PURGE, check_mode=True)
+
+    assert "failed" not in result
+    assert result["changed"] is True
