@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import ipaddress
 import select
+import threading
 from pathlib import Path
 
 import pytest
 from support.memory_iphelper import DEAD, LAN, LOOPBACK, TUNNEL, MemoryIpHelper
 from wirefleet_agent.config.model import Route
+from wirefleet_agent.drivers.doorbell import Doorbell
 from wirefleet_agent.drivers.iphelper import InterfaceSettings, IpInterface, IpRoute
 from wirefleet_agent.drivers.monitor_windows import WindowsUnderlayMonitor
 from wirefleet_agent.drivers.mtu_windows import MtuFollowingMonitor
@@ -282,6 +284,31 @@ def test_a_storm_of_changes_rings_once_and_is_over_when_it_was_heard(api: Memory
     monitor.close()
     monitor.close()
     assert api.watchers == 0
+
+
+def test_a_change_while_an_earlier_one_is_heard_rings_again(
+    api: MemoryIpHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows the second one comes on a thread of the system, at any moment."""
+    monitor = WindowsUnderlayMonitor(api)
+    silence = Doorbell.silence
+
+    def silence_while_another_comes(bell: Doorbell) -> None:
+        other = threading.Thread(target=api.tell)
+        other.start()
+        other.join(0.1)  # in vain if it has to wait for us
+        silence(bell)
+
+    api.tell()
+    monkeypatch.setattr(Doorbell, "silence", silence_while_another_comes)
+    first = monitor.has_changed()
+    monkeypatch.undo()
+
+    assert select.select([monitor.fileno()], [], [], 1)[0]
+    assert (first, monitor.has_changed()) == (True, True)
+    api.tell()
+    assert select.select([monitor.fileno()], [], [], 1)[0]
+    monitor.close()
 
 
 def test_loopback_never_counts(routes: WindowsRoutes, api: MemoryIpHelper) -> None:

@@ -29,10 +29,9 @@ class WindowsUnderlayMonitor:
 
     def has_changed(self) -> bool:
         """Whether something changed since the last call."""
-        with self._lock:
-            has_changed, self._has_changed = self._has_changed, False
-        if has_changed:
+        with self._lock:  # as one step with the bell: a ring in between would be lost, and with it all later ones
             self._bell.silence()
+            has_changed, self._has_changed = self._has_changed, False
         return has_changed
 
     def close(self) -> None:
@@ -43,6 +42,6 @@ class WindowsUnderlayMonitor:
     def _notice(self) -> None:
         """On a thread of the system, which must not be kept."""
         with self._lock:
-            is_first, self._has_changed = not self._has_changed, True
-        if is_first:
-            self._bell.ring()
+            if not self._has_changed:
+                self._has_changed = True
+                self._bell.ring()
