@@ -99,15 +99,14 @@ class _Verifier:
 
     def _process(self) -> Iterator[Finding]:
         """What the service's token on Windows really holds. No packet is lost by it, but somebody may gain by it."""
-        process = self._observed.get("process") or {}
-        held = [name for name in process.get("privileges") or () if name.startswith("Se")]
+        held = self._privileges()
         if not held:
             return
         surplus = sorted(set(held) - set(_WINDOWS_PRIVILEGES))
         if surplus:
             message = f"the service holds privileges that it does not need: {shorten(surplus)}"
             yield self._warning("process_privileges", message, "run site.yml, which defines the service anew")
-        user = str(process.get("user") or "")
+        user = str(self._observed["process"].get("user") or "")
         if user.rpartition("\\")[2].casefold() not in _LOCAL_SYSTEM:
             message = f"the service runs as {user or 'nobody knows whom'}, planned is LocalSystem"
             yield self._warning("process_account", message, "run site.yml, which defines the service anew")
@@ -125,7 +124,7 @@ class _Verifier:
         if not actual or actual.get("is_up") is False:
             yield self._error("interface_down", f"interface {self._slice['tunnel']} is not up")
             return
-        yield from self._value("mtu_mismatch", "MTU", planned["mtu"], actual.get("mtu_bytes"))
+        yield from self._mtu(planned["mtu"], actual.get("mtu_bytes"))
         yield from self._value(
             "listen_port_mismatch", "port", planned["listen_port"], self._observed.get("listen_port")
         )
@@ -138,6 +137,19 @@ class _Verifier:
             yield self._error("address_missing", f"address {address} is missing")
         for address in sorted(address for address in present - wanted if not address.lower().startswith("fe80:")):
             yield self._warning("address_unexpected", f"address {address} is not planned", "find out who added it")
+
+    def _mtu(self, planned: int, actual: int | None) -> Iterator[Finding]:
+        if actual is not None and actual < planned and self._privileges():
+            message = f"MTU is {actual}, planned is {planned}"
+            hint = "on Windows the agent follows a smaller MTU on the way out: see that of the network there"
+            yield self._warning("mtu_mismatch", message, hint)
+        else:
+            yield from self._value("mtu_mismatch", "MTU", planned, actual)
+
+    def _privileges(self) -> list[str]:
+        """Those of the service on Windows; other hosts have none with such names."""
+        process = self._observed.get("process") or {}
+        return [name for name in process.get("privileges") or () if name.startswith("Se")]
 
     def _value(self, name: str, what: str, planned: object, actual: object) -> Iterator[Finding]:
         if actual is not None and actual != planned:

@@ -233,3 +233,15 @@ def test_surplus_privileges_are_named(plan):
     status = {**status_of(document), "process": {**WINDOWS, "privileges": ["SeTcbPrivilege", "SeDebugPrivilege"]}}
 
     assert "SeDebugPrivilege, SeTcbPrivilege" in find_differences(document, status)[0].message
+
+
+@pytest.mark.parametrize(
+    ("mtu_bytes", "process", "severity"),
+    [(1400, WINDOWS, "warning"), (1440, WINDOWS, "error"), (1400, None, "error")],
+)
+def test_smaller_mtu_is_the_networks_doing_on_windows_alone(plan, mtu_bytes, process, severity):
+    document = slice_of(plan, "spoke-1")
+    status = {**status_of(document), "process": process}
+    status["interface"]["mtu_bytes"] = mtu_bytes
+
+    assert named(find_differences(document, status)) == [("mtu_mismatch", severity, None)]
