@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import zlib
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from support.net import Network
 
 
@@ -19,3 +21,16 @@ def net(request: pytest.FixtureRequest) -> Iterator[Network]:
     network = Network(seed)
     yield network
     print(network.chart())
+
+
+@pytest.fixture(autouse=True)
+def logging_ends_with_the_test() -> Iterator[None]:
+    """What a test configures would write to its captured streams, which are closed when the next one logs."""
+    before = logging.getLogger().handlers[:]
+    yield
+    root = logging.getLogger()
+    for handler in [
+        each for each in root.handlers if each not in before and type(each).__module__.startswith("wirefleet_agent")
+    ]:
+        root.removeHandler(handler)
+    structlog.reset_defaults()

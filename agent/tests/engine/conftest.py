@@ -7,15 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import structlog
 from support.tunnels import ManualClock, TunnelPair
 from wirefleet_agent.engine import Loop
-
-
-@pytest.fixture(autouse=True)
-def logging_is_unconfigured() -> None:
-    """A test that ran before may have sent the log to an output that is closed now."""
-    structlog.reset_defaults()
 
 
 @pytest.fixture
