@@ -48,7 +48,7 @@ def link() -> Link:
 
 @pytest.fixture
 def routes(api: MemoryIpHelper, link: Link) -> WindowsRoutes:
-    return WindowsRoutes(TUNNEL, "wft0", api, link=link)
+    return WindowsRoutes(TUNNEL, "wft0", api, link=link, wait=lambda _seconds: None)
 
 
 def test_the_interface_is_prepared_before_its_first_address(routes: WindowsRoutes, api: MemoryIpHelper) -> None:
@@ -99,6 +99,52 @@ def test_a_family_that_the_host_does_not_have_is_an_error_with_a_hint(
         routes.add_address(V6)
 
     assert "switched off" in (caught.value.hint or "")
+
+
+def test_a_family_that_comes_a_moment_after_the_adapter_is_waited_for(api: MemoryIpHelper, link: Link) -> None:
+    late, waits = api.known.pop((TUNNEL, 6)), []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            api.known[TUNNEL, 6] = late
+
+    routes = WindowsRoutes(TUNNEL, "wft0", api, link=link, wait=wait)
+    routes.set_mtu(1380)
+    routes.add_address(V4)
+    assert waits == []
+
+    routes.add_address(V6)
+
+    assert len(waits) == 3
+    assert api.calls[-3:] == [
+        ("set_interface", TUNNEL, 6, InterfaceSettings(is_tunnel=True, metric=0)),
+        ("set_interface", TUNNEL, 6, InterfaceSettings(mtu_bytes=1380)),
+        ("create_address", TUNNEL, V6),
+    ]
+
+
+def test_a_family_that_does_not_come_is_waited_for_once_and_not_for_long(api: MemoryIpHelper) -> None:
+    del api.known[TUNNEL, 6]
+    waits: list[float] = []
+    routes = WindowsRoutes(TUNNEL, "wft0", api, wait=waits.append)
+
+    for _ in range(2):
+        with pytest.raises(DriverError):
+            routes.add_route(Route(ANYWHERE6))
+
+    assert sum(waits) == pytest.approx(5)
+
+
+def test_a_family_that_comes_much_later_is_prepared_like_the_other(routes: WindowsRoutes, api: MemoryIpHelper) -> None:
+    late = api.known.pop((TUNNEL, 6))
+    routes.set_mtu(1380)
+
+    api.known[TUNNEL, 6] = late
+    routes.follow_underlay()
+
+    assert api.prepared == {(TUNNEL, 4), (TUNNEL, 6)}
+    assert api.known[TUNNEL, 6].mtu_bytes == 1380
 
 
 def test_the_systems_own_routes_and_link_local_addresses_are_not_shown(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -39,6 +40,8 @@ _VERSIONS = (4, 6)
 _GONE = frozenset({ERROR_NOT_FOUND, ERROR_FILE_NOT_FOUND})
 _NO_FAMILY = _GONE | {ERROR_NOT_SUPPORTED}
 _METRIC = 0
+_READY_POLL_S = 0.1
+_READY_POLLS = 50  # five seconds, once in an adapter's life
 _DNS_HINT = "per-interface DNS needs Windows Server 2022 or Windows 10 2004: leave DNS out"
 _TABLE_HINT = "set Table = auto or off; for a default route name the prefixes that the tunnel is to carry instead"
 _FAMILY_HINT = "this family is switched off on the interface or on the host"
@@ -56,7 +59,10 @@ class WindowsRoutes:
     """See RoutesDriver. link: who wants to know about up, down and the MTU.
 
     forwarding_memory: where forwarding that we switched on is noted; what a killed process noted there is put back by
-    the next ``set_forwarding(False)`` or ``close``.
+    the next ``set_forwarding(False)`` or ``close``. wait: sleeps for so many seconds.
+
+    Windows binds IPv4 and IPv6 to a new adapter one after the other, some moments after it was made. Whoever needs a
+    family waits for it; one that comes when nobody waits is prepared as soon as Windows tells.
     """
 
     def __init__(
@@ -67,15 +73,19 @@ class WindowsRoutes:
         *,
         link: TunnelLink | None = None,
         forwarding_memory: RestoreFile | None = None,
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
         self._luid = luid
         self._api = api
         self._link = link
         self._forwarding = WindowsForwarding(api, forwarding_memory)
-        self._mtu_bytes: int | None = None
+        self._wait = wait
+        self._polls_left = _READY_POLLS
+        self._prepared: set[int] = set()
+        self._mtus: dict[int, int] = {}
+        self._told_mtu_bytes: int | None = None
         self._wanted_mtu_bytes: int | None = None
-        self._is_prepared = False
         self._is_forwarding = False
         self._has_dns = False
         self._is_closed = False
@@ -87,7 +97,7 @@ class WindowsRoutes:
 
     def add_address(self, address: InterfaceAddress) -> None:
         """An address that an interface without connection holds, mostly a dead adapter's, is taken over from it."""
-        self._prepare()
+        self._await_family(address.version)
         try:
             self._api.create_address(self._luid, address)
         except Win32Error as error:
@@ -113,12 +123,13 @@ class WindowsRoutes:
                 path=f"{self.name} {route.prefix}",
                 hint=_TABLE_HINT,
             )
-        self._prepare()
+        self._await_family(route.prefix.version)
         try:
             self._api.create_route(self._luid, route.prefix, _METRIC)
         except Win32Error as error:
             if error.code != ERROR_OBJECT_ALREADY_EXISTS:
-                raise error.as_driver_error(path=f"{self.name} {route.prefix}") from error
+                hint = _FAMILY_HINT if error.code in _NO_FAMILY else None
+                raise error.as_driver_error(path=f"{self.name} {route.prefix}", hint=hint) from error
 
     def remove_route(self, route: Route) -> None:
         if route.table is None:
@@ -128,18 +139,20 @@ class WindowsRoutes:
         """The default MTU stands for "as much as the way out carries, but no more than that"."""
         self._wanted_mtu_bytes = mtu_bytes
         self._prepare()
-        self._apply_mtu(self._followed() if mtu_bytes == DEFAULT_MTU_BYTES else mtu_bytes)
+        self._apply_mtu()
 
     def follow_underlay(self) -> None:
-        """Routes or interfaces changed: the MTU may be another, and a new interface must forward like the others.
+        """Routes or interfaces changed: the MTU may be another, the interface may have a family more, and a new
+        interface must forward like the others.
 
         A failure is logged; the tunnel goes on as it is.
         """
         if self._is_closed:
             return
         try:
-            if self._wanted_mtu_bytes == DEFAULT_MTU_BYTES:
-                self._apply_mtu(self._followed())
+            if self._wanted_mtu_bytes is not None:
+                self._prepare()
+                self._apply_mtu()
             if self._is_forwarding:
                 self.set_forwarding(True)
         except DriverError as error:
@@ -202,25 +215,35 @@ class WindowsRoutes:
                 stack.callback(self.remove_route, route)
             stack.callback(self.set_dns, (), ())
 
+    def _await_family(self, version: int) -> None:
+        """In vain where it is switched off: the call that needs it then tells."""
+        self._prepare()
+        while version not in self._prepared and self._polls_left:
+            self._polls_left -= 1
+            self._wait(_READY_POLL_S)
+            self._prepare()
+
     def _prepare(self) -> None:
         """Before the first address: it would wait for duplicate address detection otherwise."""
-        if self._is_prepared:
-            return
-        for version in _VERSIONS:
-            self._set_interface(version, InterfaceSettings(is_tunnel=True, metric=_METRIC))
-        self._is_prepared = True
+        missing = [version for version in _VERSIONS if version not in self._prepared]
+        found = {v for v in missing if self._set_interface(v, InterfaceSettings(is_tunnel=True, metric=_METRIC))}
+        self._prepared |= found
+        if found and self._wanted_mtu_bytes is not None:
+            self._apply_mtu()
 
-    def _apply_mtu(self, mtu_bytes: int) -> None:
-        if mtu_bytes == self._mtu_bytes:
-            return
-        largest = 0
+    def _apply_mtu(self) -> None:
+        wanted = self._wanted_mtu_bytes or DEFAULT_MTU_BYTES
+        mtu_bytes = self._followed() if wanted == DEFAULT_MTU_BYTES else wanted
         for version in _VERSIONS:
             allowed = max(mtu_bytes, MIN_MTU_BYTES[version])
-            if self._set_interface(version, InterfaceSettings(mtu_bytes=allowed)):
-                largest = max(largest, allowed)
-        self._mtu_bytes = mtu_bytes
-        if self._link is not None:
-            self._link.set_link(mtu_bytes=largest or mtu_bytes)
+            if self._mtus.get(version) != allowed and self._set_interface(
+                version, InterfaceSettings(mtu_bytes=allowed)
+            ):
+                self._mtus[version] = allowed
+        largest = max(self._mtus.values(), default=mtu_bytes)
+        if self._link is not None and largest != self._told_mtu_bytes:
+            self._told_mtu_bytes = largest
+            self._link.set_link(mtu_bytes=largest)
 
     def _followed(self) -> int:
         return tunnel_mtu(self._ask(lambda: underlay_mtu(self._api, self._luid)))
