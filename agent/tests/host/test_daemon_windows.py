@@ -27,12 +27,18 @@ class Pipe:
     def __init__(self, manager: FakeServiceManager) -> None:
         self.manager = manager
         self.replies: dict[str, object] = {"ping": {"running": True, "is_configured": True}}
+        self.errors: dict[str, object] = {}
+        self.error: Exception | None = None
         self.asked: list[tuple[str, object]] = []
 
     def exchange(self, message: bytes, timeout_s: float) -> bytes | None:
+        if self.error is not None:
+            raise self.error
         request = json.loads(message)
         self.asked.append((request["verb"], request["request"]))
         status = self.manager.services["wirefleet-wf0"].status
+        if request["verb"] in self.errors:
+            return json.dumps({"error": self.errors[request["verb"]]}).encode() + b"\n"
         if status.state is not ServiceState.RUNNING or request["verb"] not in self.replies:
             return None
         return json.dumps({"reply": self.replies[request["verb"]]}).encode() + b"\n"
@@ -154,7 +160,17 @@ def test_a_service_that_does_not_stop_is_left_to_its_watchdog_and_then_reported(
     assert host.now_s >= 35
 
 
-def test_a_detached_restart_leaves_the_callers_job(host):
+def test_a_detached_restart_is_begun_by_the_service_which_is_in_no_callers_job(host):
+    host.service.status = RUNNING
+    host.pipe.replies["restart.spawn"] = {"changed": True}
+
+    host.daemon.spawn_restart(ORDER)
+
+    assert host.pipe.asked == [("restart.spawn", {"id": ORDER.restart_id, "timeout_s": 30.0, "wait": True})]
+    assert host.spawned == []
+
+
+def test_where_nothing_runs_a_detached_restart_leaves_the_callers_job(host):
     host.daemon.spawn_restart(ORDER)
 
     ((command, flags),) = host.spawned
@@ -163,18 +179,25 @@ def test_a_detached_restart_leaves_the_callers_job(host):
     assert flags & BREAKAWAY
 
 
-def test_where_no_process_may_leave_its_job_the_service_starts_it(host):
-    host.service.status = RUNNING
-    host.pipe.replies["restart.spawn"] = {"changed": True}
-    host.refusals = [access_denied()]
+def test_a_service_that_does_not_answer_is_restarted_by_the_caller(host):
+    host.pipe.error = UnreachableError("the daemon did not answer")
 
     host.daemon.spawn_restart(ORDER)
 
-    assert host.pipe.asked == [("restart.spawn", {"id": ORDER.restart_id, "timeout_s": 30.0, "wait": True})]
-    assert host.spawned == []
+    ((_command, flags),) = host.spawned
+    assert flags & BREAKAWAY
 
 
-def test_where_nothing_runs_the_restart_stays_in_the_job(host):
+def test_a_service_that_knows_no_such_order_is_restarted_by_the_caller(host):
+    host.service.status = RUNNING
+    host.pipe.errors["restart.spawn"] = {"code": "usage", "message": "unknown", "path": None, "hint": None}
+
+    host.daemon.spawn_restart(ORDER)
+
+    assert len(host.spawned) == 1
+
+
+def test_where_nothing_runs_and_no_process_may_leave_its_job_the_restart_stays_in_it(host):
     host.refusals = [access_denied()]
 
     host.daemon.spawn_restart(ORDER)

@@ -180,6 +180,7 @@ def test_a_detached_restart_is_on_record_and_in_the_status(registered):
     outcome = await_outcome(registered, reply["restart_id"])
     assert outcome == {"id": reply["restart_id"], "state": "done", "error": None}
     assert registered.client.call("status")["pid"] != before["pid"]
+    assert "restart_ordered" in registered.events()  # the service did it, outside of any job of the caller
 
 
 def test_a_console_cannot_take_the_place_of_the_manager(registered):

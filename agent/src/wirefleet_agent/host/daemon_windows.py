@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
-from ..errors import DriverError, RefusedError, UnreachableError
+from ..errors import DriverError, RefusedError, UnreachableError, WireFleetError
 from .control_client import ControlClient
 from .control_protocol import Json
 from .paths import TunnelPaths
@@ -72,25 +72,30 @@ class WindowsDaemon:
         return {"changed": True, "running": False, "pid": None}
 
     def spawn_restart(self, order: RestartOrder) -> None:
-        """Out of the job in which WinRM puts its callers, and which dies with their connection.
+        """By the running service: its child is in none of the jobs that WinRM, a scheduled task or a tool puts callers in.
 
-        Where a job lets nobody out, the running service does it: it is a child of the service control manager.
+        Without a service that answers, the caller starts it, out of his job if that lets anybody out.
         """
+        if self._is_spawned_by_service(order):
+            return
         command = order.command(self._tunnel)
         flags = _DETACHED_PROCESS | _CREATE_NEW_PROCESS_GROUP
         try:
-            self.run_detached(command, flags | _CREATE_BREAKAWAY_FROM_JOB)
-        except OSError as error:
-            if getattr(error, "winerror", None) != _ERROR_ACCESS_DENIED:
-                raise _spawn_failure(command, error) from error
-        else:
-            return
-        if self._client.try_call(SPAWN_RESTART, order.as_dict()) is not None:
-            return
-        try:
-            self.run_detached(command, flags)  # nothing runs, so no tunnel that could carry the caller
+            try:
+                self.run_detached(command, flags | _CREATE_BREAKAWAY_FROM_JOB)
+            except OSError as error:
+                if getattr(error, "winerror", None) != _ERROR_ACCESS_DENIED:
+                    raise
+                self.run_detached(command, flags)
         except OSError as error:
             raise _spawn_failure(command, error) from error
+
+    def _is_spawned_by_service(self, order: RestartOrder) -> bool:
+        """A service that hangs, or is of another version, is a reason to restart it and none to give up."""
+        try:
+            return self._client.try_call(SPAWN_RESTART, order.as_dict()) is not None
+        except WireFleetError:
+            return False
 
     def _status(self) -> ServiceStatus:
         found = self._manager.status(self._name)
@@ -146,7 +151,7 @@ def run_detached(command: Sequence[str], flags: int) -> None:
 
 
 def spawn_from_service(tunnel: TunnelPaths, order: RestartOrder) -> None:
-    """In the service, for a caller that cannot leave its job. Raises DriverError."""
+    """In the service: the child of a service outlives whoever asked, and the service too. Raises DriverError."""
     command = order.command(tunnel)
     try:
         run_detached(command, _DETACHED_PROCESS | _CREATE_NEW_PROCESS_GROUP)
