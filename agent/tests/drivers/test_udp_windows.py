@@ -329,6 +329,45 @@ def test_a_full_buffer_does_not_end_segmentation() -> None:
     assert [datagrams for _, _, datagrams in winsock.sent] == [(b"aa",), (b"bb",), (b"cc", b"dd")]
 
 
+@pytest.mark.parametrize("code", [win32.WSAENETUNREACH, win32.WSAEHOSTUNREACH, win32.WSAENETDOWN])
+def test_a_way_that_is_lost_for_a_while_does_not_end_segmentation(code: int) -> None:
+    winsock = FakeWinsock(can_segment=True)
+    left = WindowsUdp(winsock)
+    left.open(0)
+    winsock.fail("send", code, code, code)
+
+    assert left.send_batch(batch_of(b"aa", b"bb")) == 0
+    left.send_batch(batch_of(b"cc", b"dd"))
+
+    assert [datagrams for _, _, datagrams in winsock.sent] == [(b"cc", b"dd")]
+
+
+def test_a_stale_source_does_not_end_segmentation() -> None:
+    winsock = FakeWinsock(can_segment=True)
+    left = WindowsUdp(winsock)
+    left.open(0)
+    winsock.fail("send", win32.WSAEINVAL, win32.WSAEINVAL)
+
+    left.send_batch(batch_of(b"aa", b"bb", local=LOCAL))
+    left.send_batch(batch_of(b"cc", b"dd", local=LOCAL))
+
+    assert [(local, datagrams) for _, local, datagrams in winsock.sent] == [
+        (None, (b"aa",)), (None, (b"bb",)), (None, (b"cc", b"dd")),
+    ]  # fmt: skip
+
+
+def test_too_little_memory_for_a_whole_run_does_not_end_segmentation() -> None:
+    winsock = FakeWinsock(can_segment=True)
+    left = WindowsUdp(winsock)
+    left.open(0)
+    winsock.fail("send", win32.WSAENOBUFS)
+
+    left.send_batch(batch_of(b"aa", b"bb"))
+    left.send_batch(batch_of(b"cc", b"dd"))
+
+    assert [datagrams for _, _, datagrams in winsock.sent] == [(b"aa",), (b"bb",), (b"cc", b"dd")]
+
+
 # Memory
 
 

@@ -6,7 +6,7 @@ Reports of unreachable targets, which Windows hands to the next receive of an in
 No socket has a time-out: Python would then wait with select() before every call.
 
 Where the stack can (Windows 10 2004 and later), a run of equal datagrams to one peer leaves in one call and the stack
-cuts it (UDP_SEND_MSG_SIZE). If that ever fails, it is not tried again.
+cuts it (UDP_SEND_MSG_SIZE). If that fails where the same datagrams leave one by one, it is not tried again.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .win32_errors import (
     WSAEINVAL,
     WSAENETDOWN,
     WSAENETUNREACH,
+    WSAENOBUFS,
     WSAEPROTONOSUPPORT,
     WSAEWOULDBLOCK,
     Win32Error,
@@ -60,6 +61,7 @@ _PORT_TRIES = 100
 _CACHE_ENTRIES = 4096
 _FULL_BUFFER_WAIT_S = 0.01
 _MISSING_FAMILY = frozenset({WSAEAFNOSUPPORT, WSAEPROTONOSUPPORT, WSAEADDRNOTAVAIL})
+_NO_ROOM = frozenset({WSAEWOULDBLOCK, WSAENOBUFS})
 _TAKEN = frozenset({WSAEADDRINUSE, WSAEACCES})
 _STALE_SOURCE = frozenset({WSAEINVAL, WSAEADDRNOTAVAIL, WSAENETDOWN, WSAENETUNREACH, WSAEHOSTUNREACH})
 
@@ -88,6 +90,7 @@ class WindowsUdp:
         self._buffers = SlotBuffers()
         self._may_wait = True
         self._can_segment: bool | None = None
+        self._run_error: Win32Error | None = None
 
     @property
     def port(self) -> int:
@@ -144,7 +147,10 @@ class WindowsUdp:
                 if run > 1 and self._send_run(way, address, run, lengths[i]):
                     sent += run
                 else:
-                    sent += sum(self._send(way, slot_address(first, k), key) for k in range(i, i + run))
+                    left = sum(self._send(ways[key], slot_address(first, k), key) for k in range(i, i + run))
+                    sent += left
+                    if self._run_error is not None:
+                        self._judge_segmentation(is_to_blame=left == run and ways[key] is way)
             i += run
         return sent
 
@@ -180,15 +186,23 @@ class WindowsUdp:
         return True
 
     def _send_run(self, way: Way, buffer: int, run: int, size: int) -> bool:
-        """All or nothing, as the stack takes it. A failure that is not about room ends segmentation for good."""
+        """All or nothing, as the stack takes it."""
         try:
             way.socket.send(way.segmented(size).take(buffer, run))
         except Win32Error as error:
-            if error.code != WSAEWOULDBLOCK:
-                self._can_segment = False
-                _log.info("udp_segmentation_failed", error=str(error), code=error.code)
+            self._run_error = None if error.code in _NO_ROOM else error
             return False
         return True
+
+    def _judge_segmentation(self, *, is_to_blame: bool) -> None:
+        """After a run that failed. It ends for good if the same datagrams left one by one on the same way.
+
+        If they did not, the way was to blame: no route for a moment, a local address that is no longer there.
+        """
+        error, self._run_error = self._run_error, None
+        if error is not None and is_to_blame:
+            self._can_segment = False
+            _log.info("udp_segmentation_failed", error=str(error), code=error.code)
 
     def _way(self, key: _Key) -> Way | None:
         endpoint, local = key
