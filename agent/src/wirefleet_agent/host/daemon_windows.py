@@ -72,7 +72,7 @@ class WindowsDaemon:
         return {"changed": True, "running": False, "pid": None}
 
     def spawn_restart(self, order: RestartOrder) -> None:
-        """By the running service: its child is in none of the jobs that WinRM, a scheduled task or a tool puts callers in.
+        """By the running service: its child is in none of the jobs that WinRM or a scheduled task puts callers in.
 
         Without a service that answers, the caller starts it, out of his job if that lets anybody out.
         """
