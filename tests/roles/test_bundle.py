@@ -94,7 +94,7 @@ def test_windows_hosts_without_a_runtime_are_refused_before_any_host_is_touched(
 def test_a_runtime_without_its_sum_is_refused(play, runtime):
     del runtime["wirefleet_windows_python_sha256"]
 
-    code, printed, _ = play(variables={"hub-1": runtime})
+    code, printed, _dummy = play(variables={"hub-1": runtime})
 
     assert code != 0
     assert "wirefleet_windows_python_sha256" in printed
@@ -127,7 +127,9 @@ def test_a_play_of_windows_hosts_builds_nothing_for_linux(play, runtime):
 
 
 def test_windows_hosts_that_name_different_runtimes_are_refused(play, runtime):
-    code, printed, _ = play(variables={"hub-1": runtime, "hub-2": {**runtime, "wirefleet_windows_python": "/other"}})
+    code, printed, _dummy = play(
+        variables={"hub-1": runtime, "hub-2": {**runtime, "wirefleet_windows_python": "/other"}}
+    )
 
     assert code != 0
     assert "different runtimes" in printed
@@ -136,14 +138,14 @@ def test_windows_hosts_that_name_different_runtimes_are_refused(play, runtime):
 def test_a_file_of_another_sum_is_refused_in_words(play, runtime):
     runtime["wirefleet_windows_python_sha256"] = "0" * 64
 
-    code, printed, _ = play(variables={"hub-1": runtime})
+    code, printed, _dummy = play(variables={"hub-1": runtime})
 
     assert code != 0
     assert "There is no bundle for windows: its SHA-256 is" in printed
 
 
 def test_a_platform_that_is_none_is_refused(play):
-    code, printed, _ = play("--limit", "linux-1", "-e", "wirefleet_platform=beos")
+    code, printed, _dummy = play("--limit", "linux-1", "-e", "wirefleet_platform=beos")
 
     assert code != 0
     assert "There is no bundle for beos" in printed
