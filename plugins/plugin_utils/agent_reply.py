@@ -5,6 +5,7 @@
 
 The agent prints exactly one JSON document. Success is exit code 0; otherwise the document has "error" with code,
 message, path and hint, and the exit code is 1 internal, 2 usage, 3 invalid configuration, 4 not reachable, 5 refused.
+With exit code 0 "error" is part of the answer: status tells in it what keeps a tunnel from working.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def parse_reply(raw: Mapping[str, Any], command: str) -> dict[str, Any]:
     if not isinstance(reply, dict):
         raise _no_document(raw, command, returncode, stdout)
     error = reply.get("error")
-    if isinstance(error, dict):
+    if isinstance(error, dict) and returncode != 0:
         raise AgentError(
             str(error.get("message") or "the agent failed without a message"),
             code=str(error.get("code") or "unknown"),

@@ -31,6 +31,8 @@ DAY_S = 24 * 60 * 60
 REQUIRED_PRIVILEGES = ["SeChangeNotifyPrivilege", "SeLoadDriverPrivilege"]
 RESTART_ATTEMPTS = 90
 RESTART_INTERVAL_S = 2.0
+# The tunnel of a new process may need several tries, such as while the old adapter is still going.
+TUNNEL_ATTEMPTS = 10
 # What a module or the agent says of a service that cannot be had. The numbers are in every language's message.
 _TROUBLES = (
     (
@@ -112,7 +114,7 @@ class ScmBackend:
             if restart.get("id") == restart_id and restart.get("state") == "failed":
                 raise self._restart_failed(restart.get("error") or {})
             if restart.get("id") == restart_id and restart.get("state") == "done":
-                self._check_runs(status, release)
+                self._check_runs(self._once_settled(status), release)
                 return
             self._host.sleep(RESTART_INTERVAL_S)
         message = f"{self.service} was to restart, and did not come to an end with it"
@@ -133,13 +135,25 @@ class ScmBackend:
     def _status(self, *, is_lost: bool = False) -> dict[str, Any]:
         return self._host.until_back(lambda: self._host.call_agent(["status"]), is_lost=is_lost)
 
+    def _once_settled(self, status: dict[str, Any]) -> dict[str, Any]:
+        """The status once the new process has brought its tunnel up, or has had its chance to."""
+        for _attempt in range(TUNNEL_ATTEMPTS):
+            is_coming = status.get("configured") and not status.get("interface") and status.get("running")
+            if not (is_coming or status.get("error")):
+                break
+            self._host.sleep(RESTART_INTERVAL_S)
+            status = self._status()
+        return status
+
     @staticmethod
     def _restart_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
         restart = status.get("restart")
         return restart if isinstance(restart, Mapping) else {}
 
     def _check_runs(self, status: Mapping[str, Any], release: str) -> None:
-        running = status.get("release")
+        running, error = status.get("release"), status.get("error")
+        if isinstance(error, Mapping):
+            raise self._restart_failed(error)
         if status.get("running") and running in (None, release):
             return
         what = f"runs release {running}" if status.get("running") else "does not run"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.wirefleet.wireguard.plugins.action.tunnel_service import ActionModule
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.backend_scm import TUNNEL_ATTEMPTS
 
 ROOT = "C:\\Program Files\\WireFleet"
 MANIFEST = json.dumps({"version": "0.2.0"}).encode()
@@ -71,6 +72,12 @@ def restarted(state, restart_id="r1", *, release="0.2.0", running=True, error=No
         "release": release,
         "restart": {"id": restart_id, "state": state, "error": error},
     }
+
+
+def without_tunnel():
+    """The service has restarted and answers, with exit code 0; its tunnel does not come up."""
+    error = {"code": "driver", "message": "no adapter", "path": None, "hint": None}
+    return {"raw": {"rc": 0, "stdout": json.dumps({**restarted("done"), "error": error})}}
 
 
 BEFORE = {"running": True, "release": "0.1.0", "restart": None}
@@ -230,6 +237,26 @@ def test_release_that_does_not_answer_is_taken_back_with_its_command_line(window
     assert [one["path"].split("\\")[4] for one in windows.arguments_of(SERVICE)] == ["0.2.0", "0.1.0"]
     activations = [call.argv[0] for call in windows.calls if "activate" in call.argv]
     assert activations == [f"{ROOT}\\releases\\{release}\\python.exe" for release in ("0.2.0", "0.1.0")]
+
+
+def test_release_whose_tunnel_never_comes_up_is_taken_back(windows, run_action, bundle):
+    broken = without_tunnel()
+    back = [broken, restarted("done", restart_id="r2", release="0.1.0")]
+    installed(windows, OLD, restarts=[BEFORE, broken, *[broken] * TUNNEL_ATTEMPTS, *back])
+    windows.replies[("daemon", "restart")] = [{"restart_id": "r1"}, {"restart_id": "r2"}]
+
+    result = run_action(ActionModule, {"bundle": bundle})
+
+    assert result["error"]["code"] == "rolled_back"
+    assert "no adapter" in result["msg"]
+
+
+def test_tunnel_that_needs_several_tries_is_waited_for(windows, run_action, bundle):
+    trying = without_tunnel()
+    coming = {**restarted("done"), "configured": True, "interface": None}
+    installed(windows, OLD, restarts=[BEFORE, trying, trying, coming, restarted("done")])
+
+    assert run_action(ActionModule, {"bundle": bundle})["release"] == "0.2.0"
 
 
 def test_way_back_that_fails_too_is_told(windows, run_action, bundle):

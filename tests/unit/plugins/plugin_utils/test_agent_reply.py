@@ -72,3 +72,9 @@ def test_null_path_and_hint_leave_the_message_alone():
 def test_values_of_keys_are_redacted_however_they_are_written(line):
     assert "abc" not in redact(f"[Interface]\n{line}\nMTU = 1420\n")
     assert "MTU = 1420" in redact(f"{line}\nMTU = 1420\n")
+
+
+def test_error_in_a_successful_answer_is_part_of_the_answer():
+    status = {"running": True, "error": {"code": "driver", "message": "no adapter", "path": None, "hint": None}}
+
+    assert parse_reply({"rc": 0, "stdout": json.dumps(status)}, COMMAND) == status
