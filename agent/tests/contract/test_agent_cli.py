@@ -18,13 +18,16 @@ import pytest
 import structlog
 from support.memory_host import MemoryHost
 from wirefleet_agent.drivers.memory import MemoryUnderlay
-from wirefleet_agent.engine import uapi_server
 from wirefleet_agent.host import cli
 from wirefleet_agent.host.doctor import _assembly
 from wirefleet_agent.host.file_lock import FileLock
 from wirefleet_agent.host.keystore import KeyStore
 from wirefleet_agent.host.paths import Paths
+from wirefleet_agent.host.private_files import make_private_dir, write_private
 from wirefleet_agent.observe import Logs
+
+if sys.platform != "win32":
+    from wirefleet_agent.engine import uapi_server
 
 FOLDER = Path(__file__).parents[3] / "tests/contract/agent_cli"
 IS_RECORDING = bool(os.environ.get("WIREFLEET_RECORD"))
@@ -73,9 +76,10 @@ class Caller:
     def set_up(self, step: Mapping[str, object]) -> None:
         if "install" in step:
             release = step["install"]
-            home = self.root / "opt/wirefleet/releases" / release["version"]
-            (home / "bin").mkdir(parents=True)
-            (home / "bin/wirefleet-agent").touch(0o755)
+            home = Paths(self.root).release_dir / release["version"]
+            command = home / ("python.exe" if sys.platform == "win32" else "bin/wirefleet-agent")
+            command.parent.mkdir(parents=True)
+            command.touch(0o755)
             (home / "release.json").write_text(json.dumps({"digest": release["digest"]}))
         elif "open" in step:
             (self.root / step["open"]).chmod(0o644)
@@ -125,9 +129,8 @@ def _peer_of(caller: Caller, underlay: MemoryUnderlay) -> MemoryHost:
         example.replace(recorded, str(ours)).replace("192.0.2.2", "192.0.2.1").replace("10.86.0.1/24", "10.86.0.2/24")
     )
     conf = conf.replace("10.86.0.2/32", "10.86.0.1/32")
-    peer.paths.conf.parent.mkdir(parents=True, mode=0o700)
-    peer.paths.conf.write_text(conf)
-    peer.paths.conf.chmod(0o600)
+    make_private_dir(peer.paths.conf.parent)
+    write_private(peer.paths.conf, conf.encode())
     peer.start()
     caller.replace = lambda text: text.replace(recorded, str(theirs))
     return peer
@@ -155,12 +158,20 @@ def caller(tmp_path, monkeypatch, capsys):
     Logs().configure(level="silent")
     monkeypatch.setattr(FileLock, "holder", lambda self: None)
     monkeypatch.setattr(_assembly, "TUN_DEVICE", tmp_path)
-    monkeypatch.setattr(uapi_server, "DEFAULT_DIRECTORY", tmp_path)
+    if sys.platform != "win32":
+        monkeypatch.setattr(uapi_server, "DEFAULT_DIRECTORY", tmp_path)
     yield Caller(tmp_path, monkeypatch, capsys)
     structlog.reset_defaults()
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def cases() -> Iterator[object]:
+    """Those that depend on the platform's own services are recorded on Linux."""
+    for path in sorted(FOLDER.glob("*.json")):
+        is_of_linux = json.loads(path.read_text()).get("platform") == "linux"
+        yield pytest.param(path, id=path.stem, marks=[pytest.mark.linux_only] if is_of_linux else [])
+
+
+@pytest.mark.parametrize("path", list(cases()))
 def test_the_command_line_answers_as_recorded(path, caller):
     case = json.loads(path.read_text())
     with surroundings(case["needs"], caller):

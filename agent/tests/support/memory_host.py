@@ -19,6 +19,7 @@ from wirefleet_agent.drivers.interfaces import RoutesDriver, TunDriver, UdpDrive
 from wirefleet_agent.drivers.memory import MemoryRoutes, MemoryTun, MemoryUdp, MemoryUnderlay
 from wirefleet_agent.engine import Loop
 from wirefleet_agent.errors import DriverError
+from wirefleet_agent.host.control_server import ControlServer
 from wirefleet_agent.host.deadline import BootClock
 from wirefleet_agent.host.live_tunnel import InterfaceSpec, LiveTunnel
 from wirefleet_agent.host.paths import Paths, TunnelPaths
@@ -186,6 +187,8 @@ class MemoryHost:
         assert self.container is not None
         if self.live._open is not None:
             self.live._open.close()
+        if sys.platform == "win32":
+            self.container.get(ControlServer).stop()  # a socket's file is what a crash leaves; of a pipe nothing
         self.container.close()
         self.container = None
 
