@@ -134,6 +134,19 @@ def test_the_service_starts_answers_on_its_pipe_and_stops(registered):
     assert registered.events()[-1] == "service_stopped"
 
 
+def test_the_manager_hears_from_the_process_before_most_of_it_is_loaded():
+    """It waits 30 s, and a host that boots reads slowly."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from wirefleet_agent.host import cli; cli._parser(); import wirefleet_agent.host.win32.scm;"
+        "print(*(name for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program, SOURCE], capture_output=True, text=True, check=True)
+
+    heavy = {"structlog", "dishka", "wirefleet_agent.engine", "wirefleet_agent.drivers", "wirefleet_agent.host.wiring"}
+    assert heavy & set(done.stdout.split()) == set()
+
+
 def test_the_running_process_holds_two_privileges_by_its_own_token(registered):
     registered.daemon.start(wait_s=None)
 

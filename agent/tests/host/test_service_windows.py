@@ -16,8 +16,8 @@ from wirefleet_agent.host.file_lock import FileLock
 from wirefleet_agent.host.process_windows import KEPT_PRIVILEGES
 from wirefleet_agent.host.restart import RestartOrder
 from wirefleet_agent.host.service import TunnelService
-from wirefleet_agent.host.service_manager import ExitCode
-from wirefleet_agent.host.service_windows import ServiceControl, Watchdog
+from wirefleet_agent.host.service_manager import ExitCode, ServiceControl
+from wirefleet_agent.host.service_windows import Watchdog
 
 CONF = "[Interface]\nListenPort = 51820\nAddress = 10.9.0.1/24\nDNS = 10.9.0.53, corp.example\n"
 

@@ -26,8 +26,8 @@ from wirefleet_agent.host.paths import Paths, TunnelPaths
 from wirefleet_agent.host.platform_wiring import HostScope
 from wirefleet_agent.host.private_files import make_private_dir, write_private
 from wirefleet_agent.host.process_windows import TokenApi
-from wirefleet_agent.host.service_manager import ExitCode
-from wirefleet_agent.host.service_windows import ServiceControl, WindowsService
+from wirefleet_agent.host.service_manager import ExitCode, ServiceControl
+from wirefleet_agent.host.service_windows import WindowsService
 from wirefleet_agent.host.wiring import MonotonicClock, build_container
 from wirefleet_agent.host.wiring_windows import WINDOWS
 from wirefleet_agent.observe import Logs

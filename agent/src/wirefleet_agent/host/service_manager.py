@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Protocol
@@ -33,6 +33,17 @@ EXIT_MEANINGS = {
     ExitCode.TUNNEL_IN_USE: "another process serves this tunnel",
     ExitCode.NO_CONTROL_PIPE: "its control pipe could not be made",
 }
+
+
+class ServiceControl(Enum):
+    """What the service control manager asks for or reports."""
+
+    STOP = "stop"
+    SHUTDOWN = "shutdown"
+    PRESHUTDOWN = "preshutdown"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    NETWORK_CHANGED = "network_changed"
 
 
 class ServiceState(Enum):
@@ -115,6 +126,10 @@ class StatusReporter(Protocol):
 
     def stopped(self, code: ExitCode) -> None:
         """The last word: afterwards the manager may end the process."""
+
+
+ControlHandler = Callable[[ServiceControl], None]
+TakeHandler = Callable[[ControlHandler], None]
 
 
 def service_name(tunnel: str) -> str:

@@ -17,7 +17,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from enum import Enum
 
 from ..engine import Loop, Supervisor
 from ..errors import DriverError, InternalError, RefusedError
@@ -30,24 +29,13 @@ from .paths import TunnelPaths
 from .process_windows import WindowsProcess
 from .restart import RestartOrder
 from .service import TunnelService
-from .service_manager import STOP_TIMEOUT_S, ExitCode, StatusReporter
+from .service_manager import STOP_TIMEOUT_S, ExitCode, ServiceControl, StatusReporter
 
 START_TIMEOUT_S = 60.0
 _LOCK_TIMEOUT_S = 2.0
 _SIGNALS = ("SIGINT", "SIGBREAK", "SIGTERM")
 _PROGRESS_S = 2.0
 _WAIT_HINT_S = 10.0
-
-
-class ServiceControl(Enum):
-    """What the service control manager asks for or reports."""
-
-    STOP = "stop"
-    SHUTDOWN = "shutdown"
-    PRESHUTDOWN = "preshutdown"
-    SUSPEND = "suspend"
-    RESUME = "resume"
-    NETWORK_CHANGED = "network_changed"
 
 
 _ENDS = (ServiceControl.STOP, ServiceControl.SHUTDOWN, ServiceControl.PRESHUTDOWN)

@@ -8,6 +8,10 @@ import sys
 
 from ...errors import RefusedError, UsageError
 from ..call import Answer, Call, VerbTable
+from ..paths import TunnelPaths
+from ..service_manager import ExitCode, StatusReporter, TakeHandler
+
+_LOADING_HINT_S = 120.0
 
 _EPILOG = """The service control manager calls this with the command line that the service is registered with:
   "ROOT\\releases\\RELEASE\\python.exe" -I -m wirefleet_agent --root "ROOT" --tunnel "NAME" service
@@ -27,10 +31,24 @@ def _service(call: Call) -> Answer:
         raise UsageError("a service has no check mode", path="--check")
     tunnel = call.tunnel()
     if sys.platform == "win32":
-        from ..hosted import host_tunnel
+        from ..win32.scm import host_service
 
-        host_tunnel(tunnel)
+        def body(reporter: StatusReporter, take_handler: TakeHandler) -> ExitCode:
+            return _serve(tunnel, reporter, take_handler)
+
+        host_service(body)
         return Answer({"changed": True, "running": False, "pid": None}, "")
     raise RefusedError(
         f"services like this one exist on Windows only, not for {tunnel.name}", hint="wirefleet-agent run"
     )
+
+
+if sys.platform == "win32":
+
+    def _serve(tunnel: TunnelPaths, reporter: StatusReporter, take_handler: TakeHandler) -> ExitCode:
+        """On the service's own thread. Most of the program is loaded here, after the manager has heard from us."""
+        reporter.start_pending(_LOADING_HINT_S)
+        from ..hosted import serve
+        from ..win32.event_log import EventSources, WindowsEventLog
+
+        return serve(tunnel, reporter, take_handler, WindowsEventLog(), EventSources())

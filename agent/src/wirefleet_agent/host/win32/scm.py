@@ -26,14 +26,16 @@ import win32serviceutil
 from ...errors import DriverError, RefusedError
 from ..service_manager import (
     SERVICE_SPECIFIC_ERROR,
+    ControlHandler,
     ExitCode,
     ServiceConfig,
+    ServiceControl,
     ServiceState,
     ServiceStatus,
     StartType,
     StatusReporter,
+    TakeHandler,
 )
-from ..service_windows import ServiceControl
 
 _ERROR_SERVICE_ALREADY_RUNNING = 1056
 _ERROR_SERVICE_DOES_NOT_EXIST = 1060
@@ -65,8 +67,6 @@ _START_TYPES = {
     StartType.DISABLED: win32service.SERVICE_DISABLED,
 }
 
-ControlHandler = Callable[[ServiceControl], None]
-TakeHandler = Callable[[ControlHandler], None]
 # Runs the service: gets the reporter, gives its handler of controls to the second argument once it has one.
 Body = Callable[[StatusReporter, TakeHandler], ExitCode]
 
