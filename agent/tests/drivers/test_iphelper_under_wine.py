@@ -19,6 +19,7 @@ import contextlib
 import ctypes
 import ipaddress
 import time
+import uuid
 import winreg
 from collections.abc import Callable, Iterator
 
@@ -29,8 +30,9 @@ from wirefleet_agent.config.model import Route
 from wirefleet_agent.drivers.iphelper import InterfaceSettings
 from wirefleet_agent.drivers.iphelper_layouts import Guid, IpForwardRow2, IpInterfaceRow, UnicastIpAddressRow
 from wirefleet_agent.drivers.monitor_windows import WindowsUnderlayMonitor
+from wirefleet_agent.drivers.name_servers import interface_key
 from wirefleet_agent.drivers.routes_windows import WindowsRoutes
-from wirefleet_agent.drivers.win32.iphelper import load_ip_helper
+from wirefleet_agent.drivers.win32.iphelper import IpHelper, load_ip_helper
 from wirefleet_agent.drivers.win32_errors import (
     ERROR_FILE_NOT_FOUND,
     ERROR_INVALID_PARAMETER,
@@ -54,6 +56,14 @@ def routes() -> Iterator[WindowsRoutes]:
 
 def luid_of(routes: WindowsRoutes) -> int:
     return routes._luid
+
+
+def guid_of(routes: WindowsRoutes) -> uuid.UUID:
+    guid = Guid()
+    load_ip_helper()._call(
+        "ConvertInterfaceLuidToGuid", ctypes.byref(ctypes.c_uint64(luid_of(routes))), ctypes.byref(guid)
+    )
+    return guid.value
 
 
 @only_under_wine
@@ -124,11 +134,7 @@ def test_subscriptions_come_and_go_while_changes_happen(routes: WindowsRoutes) -
 
 def test_dns_is_where_windows_keeps_it_and_is_taken_back(routes: WindowsRoutes) -> None:
     def stored(service: str, value: str) -> str:
-        guid = Guid()
-        load_ip_helper()._call(
-            "ConvertInterfaceLuidToGuid", ctypes.byref(ctypes.c_uint64(luid_of(routes))), ctypes.byref(guid)
-        )
-        path = rf"SYSTEM\CurrentControlSet\Services\{service}\Parameters\Interfaces\{{{guid.value}}}"
+        path = rf"SYSTEM\CurrentControlSet\Services\{service}\Parameters\Interfaces\{{{guid_of(routes)}}}"
         with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:
             return str(winreg.QueryValueEx(key, value)[0])
 
@@ -138,6 +144,38 @@ def test_dns_is_where_windows_keeps_it_and_is_taken_back(routes: WindowsRoutes) 
 
     assert during == ["192.0.2.53,192.0.2.54", "2001:db8::53", "example.net,example.org"]
     assert (stored("Tcpip", "NameServer"), stored("Tcpip6", "NameServer")) == ("", "")
+
+
+class OlderLibrary:
+    """iphlpapi.dll of Windows Server 2019."""
+
+    def __init__(self) -> None:
+        self._library = ctypes.WinDLL("iphlpapi.dll")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._library, name)
+
+    def __getitem__(self, name: str) -> object:
+        if name == "SetInterfaceDnsSettings":
+            raise AttributeError(name)
+        return self._library[name]
+
+
+def test_an_older_windows_gets_its_name_servers_by_the_registry(routes: WindowsRoutes) -> None:
+    older = WindowsRoutes(luid_of(routes), NAME, IpHelper(OlderLibrary()))  # type: ignore[arg-type]
+    routes.set_dns(["192.0.2.1"], [])  # the keys exist from here on, as they do on Windows from the start
+    guid = guid_of(routes)
+
+    def stored(version: int, name: str) -> str:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, interface_key(guid, version)) as key:
+            return str(winreg.QueryValueEx(key, name)[0])
+
+    older.set_dns(["192.0.2.53", "2001:db8::53"], ["example.net", "example.org"])
+    during = [stored(4, "NameServer"), stored(6, "NameServer"), stored(4, "SearchList"), stored(6, "Domain")]
+    older.set_dns([], [])
+
+    assert during == ["192.0.2.53", "2001:db8::53", "example.net,example.org", "example.net"]
+    assert [stored(version, name) for version in (4, 6) for name in ("NameServer", "SearchList", "Domain")] == [""] * 6
 
 
 def refusal(call: Callable[[], object]) -> int:

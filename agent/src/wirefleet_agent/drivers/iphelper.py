@@ -80,7 +80,7 @@ class IpHelperApi(Protocol):
         """The on-link one. ERROR_NOT_FOUND."""
 
     def set_dns(self, luid: int, version: int, servers: Sequence[str], search: Sequence[str]) -> None:
-        """servers: of this version. Empty sequences take it back. ERROR_PROC_NOT_FOUND: this Windows is too old."""
+        """servers: of this version. Empty sequences take it back."""
 
     def watch(self, on_change: Callable[[], None]) -> Watch:
         """Call ``on_change``, on threads of the system, after a change of interfaces, addresses or routes."""

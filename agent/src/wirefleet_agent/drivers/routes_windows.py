@@ -30,7 +30,6 @@ from .win32_errors import (
     ERROR_NOT_FOUND,
     ERROR_NOT_SUPPORTED,
     ERROR_OBJECT_ALREADY_EXISTS,
-    ERROR_PROC_NOT_FOUND,
     Win32Error,
 )
 
@@ -42,7 +41,6 @@ _NO_FAMILY = _GONE | {ERROR_NOT_SUPPORTED}
 _METRIC = 0
 _READY_POLL_S = 0.1
 _READY_POLLS = 50  # five seconds, once in an adapter's life
-_DNS_HINT = "per-interface DNS needs Windows Server 2022 or Windows 10 2004: leave DNS out"
 _TABLE_HINT = "set Table = auto or off; for a default route name the prefixes that the tunnel is to carry instead"
 _FAMILY_HINT = "this family is switched off on the interface or on the host"
 
@@ -195,8 +193,7 @@ class WindowsRoutes:
             except Win32Error as error:
                 if error.code in _NO_FAMILY and not own:
                     continue
-                hint = _DNS_HINT if error.code == ERROR_PROC_NOT_FOUND else None
-                raise error.as_driver_error(path=f"{self.name} DNS", hint=hint) from error
+                raise error.as_driver_error(path=f"{self.name} DNS") from error
         self._has_dns = bool(servers or search)
 
     def close(self) -> None:

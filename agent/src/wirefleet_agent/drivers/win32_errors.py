@@ -18,7 +18,6 @@ ERROR_NOT_SUPPORTED = 50
 ERROR_FILE_EXISTS = 80
 ERROR_INVALID_PARAMETER = 87
 ERROR_BUFFER_OVERFLOW = 111
-ERROR_PROC_NOT_FOUND = 127
 ERROR_ALREADY_EXISTS = 183
 ERROR_NO_MORE_ITEMS = 259
 ERROR_SERVICE_DISABLED = 1058
@@ -50,7 +49,6 @@ _MESSAGES = {
     ERROR_NOT_SUPPORTED: "this is not supported here",
     ERROR_FILE_EXISTS: "the file exists",
     ERROR_INVALID_PARAMETER: "the parameter is incorrect",
-    ERROR_PROC_NOT_FOUND: "this version of Windows does not have the function",
     ERROR_ALREADY_EXISTS: "it already exists",
     ERROR_SERVICE_DISABLED: "a service that is needed is disabled",
     ERROR_NOT_FOUND: "element not found",

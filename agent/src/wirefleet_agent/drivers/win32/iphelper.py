@@ -34,7 +34,9 @@ from ..iphelper_layouts import (
     family_of,
     version_of,
 )
-from ..win32_errors import ERROR_NOT_FOUND, ERROR_PROC_NOT_FOUND, Win32Error
+from ..name_servers import NameServers
+from ..win32_errors import ERROR_NOT_FOUND, Win32Error
+from .name_servers import RegistryNameServers
 
 Row = TypeVar("Row", bound=ctypes.Structure)
 
@@ -147,13 +149,14 @@ class IpHelper:
         self._call("DeleteIpForwardEntry2", ctypes.byref(self._route_row(luid, prefix, 0)))
 
     def set_dns(self, luid: int, version: int, servers: Sequence[str], search: Sequence[str]) -> None:
-        try:
-            function = self._library["SetInterfaceDnsSettings"]
-        except AttributeError as error:
-            raise Win32Error("SetInterfaceDnsSettings", ERROR_PROC_NOT_FOUND) from error
-        function.restype, function.argtypes = wintypes.DWORD, [Guid, _POINTER]
         guid = Guid()
         self._call("ConvertInterfaceLuidToGuid", ctypes.byref(ctypes.c_uint64(luid)), ctypes.byref(guid))
+        try:
+            function = self._library["SetInterfaceDnsSettings"]
+        except AttributeError:  # before Windows Server 2022
+            NameServers(RegistryNameServers()).set(guid.value, version, servers, search)
+            return
+        function.restype, function.argtypes = wintypes.DWORD, [Guid, _POINTER]
         settings = DnsInterfaceSettings(
             version=DNS_INTERFACE_SETTINGS_VERSION1,
             flags=DNS_SETTING_NAMESERVER | DNS_SETTING_SEARCHLIST | (DNS_SETTING_IPV6 if version == 6 else 0),
