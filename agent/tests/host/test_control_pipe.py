@@ -52,8 +52,8 @@ def client(pipes):
     return ControlClient(PipeTransport(NAME, partial(connect_pipe, api=pipes)), timeout_s=5.0)
 
 
-def test_the_name_is_that_of_the_contract():
-    assert NAME == "\\\\.\\pipe\\wirefleet\\上海-01"
+def test_only_administrators_can_make_a_pipe_of_this_name():
+    assert NAME == "\\\\.\\pipe\\ProtectedPrefix\\Administrators\\WireFleet\\上海-01"
 
 
 def test_requests_are_answered_on_the_loops_thread(server, client):

@@ -23,7 +23,9 @@ class ConnectPipe(Protocol):
 
 
 def control_pipe_name(tunnel: str) -> str:
-    return rf"\\.\pipe\wirefleet\{tunnel}"
+    """Windows lets only SYSTEM and administrators make pipes below this prefix: elsewhere any user could take the name
+    before the service does, which would keep it from starting."""
+    return rf"\\.\pipe\ProtectedPrefix\Administrators\WireFleet\{tunnel}"
 
 
 class PipeListener:
