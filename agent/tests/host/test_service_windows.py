@@ -205,6 +205,20 @@ def test_a_start_that_hangs_is_called_running_so_that_somebody_can_stop_it(host,
     host.join()
 
 
+def test_a_service_that_is_told_to_stop_while_it_starts_does_not_call_itself_running_again(host, monkeypatch):
+    released = threading.Event()
+    monkeypatch.setattr(TunnelService, "start", lambda self: released.wait(10))
+    host.start_timeout_s = 0.05
+    host.start()
+
+    host.control(ServiceControl.STOP)
+    released.set()
+
+    assert host.join() is ExitCode.STOPPED
+    said = host.reporter.said
+    assert "running" not in said[said.index("stop_pending") :]
+
+
 def test_a_caller_that_cannot_leave_its_job_has_the_service_start_the_restart(host):
     host.start()
     orders = []

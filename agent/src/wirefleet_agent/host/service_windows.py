@@ -121,6 +121,7 @@ class WindowsService:
         self.start_timeout_s = START_TIMEOUT_S
         self.end_process: Callable[[int], object] = os._exit
         self.spawn: Callable[[TunnelPaths, RestartOrder], None] = spawn_from_service
+        self._stop_lock = threading.Lock()  # the manager's thread and the loop's may both begin the stop
         self._stop_watchdog: Watchdog | None = None
         control.handlers[SPAWN_RESTART] = lambda request: self._spawn_restart(paths, RestartOrder.from_json(request))
 
@@ -173,13 +174,13 @@ class WindowsService:
         starting = Watchdog(
             timeout_s=self.start_timeout_s,
             progress=lambda: self._reporter.start_pending(_WAIT_HINT_S),
-            expired=self._reporter.running,
+            expired=self._say_running,
         )
         starting.start()
         try:
             self._service.start()
             starting.end()
-            self._reporter.running()
+            self._say_running()
             self._loop.run()
         finally:
             starting.end()
@@ -195,14 +196,21 @@ class WindowsService:
         self.spawn(paths, order)
         return {"changed": True}
 
+    def _say_running(self) -> None:
+        """Not after a stop was begun: there is no way back from that."""
+        with self._stop_lock:
+            if self._stop_watchdog is None:
+                self._reporter.running()
+
     def _watch_stop(self) -> None:
-        if self._stop_watchdog is None:
-            self._stop_watchdog = Watchdog(
-                timeout_s=self.stop_timeout_s,
-                progress=lambda: self._reporter.stop_pending(_WAIT_HINT_S),
-                expired=self._stop_hung,
-            )
-        self._stop_watchdog.start()
+        with self._stop_lock:
+            if self._stop_watchdog is None:
+                self._stop_watchdog = Watchdog(
+                    timeout_s=self.stop_timeout_s,
+                    progress=lambda: self._reporter.stop_pending(_WAIT_HINT_S),
+                    expired=self._stop_hung,
+                )
+            self._stop_watchdog.start()
 
     def _stop_hung(self) -> None:
         self._logger.critical("service_stop_hung", timeout_s=self.stop_timeout_s)
