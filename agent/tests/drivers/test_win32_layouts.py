@@ -46,13 +46,38 @@ def test_a_guid_has_its_integers_in_the_order_of_the_machine() -> None:
 
 
 def test_what_windows_is_asked_about_a_file_names_its_sizes_and_no_network() -> None:
-    data, info = wintrust.file_to_verify("C:\\wintun.dll", 0x123)
+    data, info = wintrust.file_to_verify("C:\\wintun.dll", 0x123, may_fetch=False)
+    fetching, _ = wintrust.file_to_verify("C:\\wintun.dll", 0x123, may_fetch=True)
 
     assert (data.struct_bytes, info.struct_bytes) == (88, 32)
     assert (info.file_path, info.file) == ("C:\\wintun.dll", 0x123)
     assert data.subject == ctypes.addressof(info)
-    assert data.provider_flags == 0x1010
+    assert (data.provider_flags, fetching.provider_flags) == (0x1010, 0x10)
     assert (data.ui_choice, data.union_choice, data.state_action) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("unknown_root", [0x800B0109, 0x800B010A])
+def test_a_root_that_this_host_does_not_know_yet_may_be_fetched(unknown_root: int) -> None:
+    asked: list[bool] = []
+
+    def ask(may_fetch: bool) -> int:
+        asked.append(may_fetch)
+        return 0 if may_fetch else unknown_root
+
+    assert wintrust.trust_status(ask) == 0
+    assert asked == [False, True]
+
+
+@pytest.mark.parametrize("status", [0, 0x800B0100, 0x80096010, 0x800B010C])
+def test_any_other_verdict_is_final_and_needs_no_network(status: int) -> None:
+    asked: list[bool] = []
+
+    def ask(may_fetch: bool) -> int:
+        asked.append(may_fetch)
+        return status
+
+    assert wintrust.trust_status(ask) == status
+    assert asked == [False]
 
 
 def test_socket_addresses_have_ports_in_network_order_and_scopes_in_the_machines() -> None:

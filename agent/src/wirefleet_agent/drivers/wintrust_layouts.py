@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Structures of WinVerifyTrust on 64-bit Windows. Source: wintrust.h as Microsoft documents it."""
+"""Structures of WinVerifyTrust on 64-bit Windows, and how it is asked. Source: wintrust.h as Microsoft documents it."""
 
 from __future__ import annotations
 
 import ctypes
 import uuid
+from collections.abc import Callable
 
 WTD_UI_NONE = 2
 WTD_REVOKE_NONE = 0
@@ -16,6 +17,10 @@ WTD_REVOCATION_CHECK_NONE = 0x10
 WTD_CACHE_ONLY_URL_RETRIEVAL = 0x1000
 WTD_UICONTEXT_EXECUTE = 0
 ACTION_GENERIC_VERIFY_V2 = uuid.UUID("00aac56b-cd44-11d0-8cc2-00c04fc295ee")
+CERT_E_UNTRUSTEDROOT = 0x800B0109
+CERT_E_CHAINING = 0x800B010A
+
+_UNKNOWN_ROOT = frozenset({CERT_E_UNTRUSTEDROOT, CERT_E_CHAINING})
 
 
 class Guid(ctypes.Structure):
@@ -60,10 +65,11 @@ class WintrustData(ctypes.Structure):
     )
 
 
-def file_to_verify(path: str, file: int) -> tuple[WintrustData, WintrustFileInfo]:
+def file_to_verify(path: str, file: int, *, may_fetch: bool) -> tuple[WintrustData, WintrustFileInfo]:
     """What WinVerifyTrust is asked about an open file; keep both as long as it runs.
 
-    Nothing is fetched from the network and no revocation list is asked: a tunnel starts before there is a network.
+    may_fetch: certificates may come from the network. No revocation list is asked in any case: a tunnel starts before
+    there is a network.
     """
     info = WintrustFileInfo(struct_bytes=ctypes.sizeof(WintrustFileInfo), file_path=path, file=file)
     data = WintrustData(
@@ -73,7 +79,17 @@ def file_to_verify(path: str, file: int) -> tuple[WintrustData, WintrustFileInfo
         union_choice=WTD_CHOICE_FILE,
         subject=ctypes.addressof(info),
         state_action=WTD_STATEACTION_VERIFY,
-        provider_flags=WTD_REVOCATION_CHECK_NONE | WTD_CACHE_ONLY_URL_RETRIEVAL,
+        provider_flags=WTD_REVOCATION_CHECK_NONE | (0 if may_fetch else WTD_CACHE_ONLY_URL_RETRIEVAL),
         ui_context=WTD_UICONTEXT_EXECUTE,
     )
     return data, info
+
+
+def trust_status(ask: Callable[[bool], int]) -> int:
+    """0 or the TRUST_E_ or CERT_E_ code. ask: one call of WinVerifyTrust, told whether it may use the network.
+
+    A new host knows few roots; Windows fetches others from Windows Update when they are first needed. Until then a good
+    signature ends in a root that it does not know, so in that case only it is asked again with the network.
+    """
+    status = ask(False)
+    return ask(True) if status in _UNKNOWN_ROOT else status

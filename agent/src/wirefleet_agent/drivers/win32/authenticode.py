@@ -11,7 +11,7 @@ assert sys.platform == "win32"
 import ctypes
 
 from ..win32_errors import Win32Error
-from ..wintrust_layouts import ACTION_GENERIC_VERIFY_V2, WTD_STATEACTION_CLOSE, Guid, file_to_verify
+from ..wintrust_layouts import ACTION_GENERIC_VERIFY_V2, WTD_STATEACTION_CLOSE, Guid, file_to_verify, trust_status
 
 _NO_WINDOW = -1
 
@@ -26,11 +26,16 @@ def check_signature(path: str, file: int) -> None:
 
     Raises Win32Error with the TRUST_E_ or CERT_E_ code when there is no signature or it is not trusted.
     """
+    status = trust_status(lambda may_fetch: _ask(path, file, may_fetch))
+    if status:
+        raise Win32Error("WinVerifyTrust", status)
+
+
+def _ask(path: str, file: int, may_fetch: bool) -> int:
     action = Guid.of(ACTION_GENERIC_VERIFY_V2)
-    data, info = file_to_verify(path, file)
-    status = _verify(_NO_WINDOW, ctypes.byref(action), ctypes.byref(data))
+    data, info = file_to_verify(path, file, may_fetch=may_fetch)
+    status: int = _verify(_NO_WINDOW, ctypes.byref(action), ctypes.byref(data))
     data.state_action = WTD_STATEACTION_CLOSE
     _verify(_NO_WINDOW, ctypes.byref(action), ctypes.byref(data))
     del info  # the structure above points to it
-    if status:
-        raise Win32Error("WinVerifyTrust", status & 0xFFFFFFFF)
+    return status & 0xFFFFFFFF
