@@ -138,10 +138,15 @@ def test_the_version_of_the_driver_and_what_the_dll_says_are_logged(wintun: Fake
     with structlog.testing.capture_logs() as logs:
         tun = WindowsTun(NAME, wintun=wintun)
         assert wintun.log is not None
-        wintun.log("Creating adapter")
+        for level, line in enumerate(("Creating adapter", "Orphaned adapter is in use", "Failed to create adapter")):
+            wintun.log(level, line)
         tun.close()
 
-    assert {"event": "wintun", "log_level": "debug", "message": "Creating adapter"}.items() <= logs[-1].items()
+    assert [(entry["log_level"], entry["message"]) for entry in logs if entry["event"] == "wintun"] == [
+        ("debug", "Creating adapter"),
+        ("warning", "Orphaned adapter is in use"),
+        ("warning", "Failed to create adapter"),
+    ]
     assert [entry["driver_version"] for entry in logs if entry["event"] == "wintun_loaded"] == ["0.14"]
     assert wintun.log is None
 

@@ -31,7 +31,7 @@ class FakeWintun:
         self.calls: list[tuple[object, ...]] = []
         self.delivered: list[bytes] = []
         self.version = (0, 14)
-        self.log: Callable[[str], None] | None = None
+        self.log: Callable[[int, str], None] | None = None
         self.is_full = False
         self.misuse: list[str] = []
         self._failures: dict[str, deque[int]] = {}
@@ -69,7 +69,7 @@ class FakeWintun:
 
     # WintunApi
 
-    def set_logger(self, log: Callable[[str], None] | None) -> None:
+    def set_logger(self, log: Callable[[int, str], None] | None) -> None:
         self.log = log
 
     def create_adapter(self, name: str, tunnel_type: str, guid: UUID) -> int:

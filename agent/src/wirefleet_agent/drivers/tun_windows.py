@@ -32,7 +32,7 @@ from .win32_errors import (
     ERROR_OBJECT_ALREADY_EXISTS,
     Win32Error,
 )
-from .wintun_ring import WintunApi, WintunSession
+from .wintun_ring import LOG_INFO, WintunApi, WintunSession
 
 TUNNEL_TYPE = "WireFleet"
 RING_BYTES = 8 << 20  # a power of two from 128 KiB to 64 MiB
@@ -67,7 +67,7 @@ class WindowsTun:
         self._is_removed = False
         self._restarts = 0
         self._pending: list[LinkEvent] = []
-        wintun.set_logger(lambda line: _log.debug("wintun", tunnel=name, message=line))
+        wintun.set_logger(self._pass_on)
         self._adapter = self._take_adapter()
         try:
             self.luid = wintun.adapter_luid(self._adapter)
@@ -204,6 +204,11 @@ class WindowsTun:
 
     def _removed_error(self) -> DriverError:
         return Win32Error("WintunReceivePacket", ERROR_HANDLE_EOF).as_driver_error(call="read", path=self.name)
+
+    def _pass_on(self, level: int, line: str) -> None:
+        """Why an adapter could not be made, the DLL tells only here; the code of the failure mostly says nothing."""
+        tell = _log.debug if level == LOG_INFO else _log.warning
+        tell("wintun", tunnel=self.name, message=line)
 
     def _note(self, event: LinkEvent) -> None:
         if not self._pending:

@@ -31,14 +31,15 @@ WAIT_MS = 250
 _JOIN_S = 5.0
 _FIRST_VERSIONS = (4, 6)
 
-LogLine = Callable[[str], None]
+LOG_INFO = 0  # WINTUN_LOGGER_LEVEL; warnings and errors are above
+LogLine = Callable[[int, str], None]
 
 
 class WintunApi(Protocol):
     """What we use of wintun.h. Handles and addresses are integers. Every failure is a Win32Error."""
 
     def set_logger(self, log: LogLine | None) -> None:
-        """What the DLL has to say; called from any thread."""
+        """What the DLL has to say, and how bad it is; called from any thread."""
 
     def create_adapter(self, name: str, tunnel_type: str, guid: UUID) -> int: ...
 

@@ -123,7 +123,7 @@ class Wintun:
 
     def set_logger(self, log: LogLine | None) -> None:
         previous = self._logger  # alive until the DLL has the new one
-        self._logger = None if log is None else _LogCallback(lambda _level, _stamp, text: log(text))
+        self._logger = None if log is None else _LogCallback(lambda level, _stamp, text: log(level, text))
         self._functions["SetLogger"](self._logger)
         del previous
 
