@@ -232,3 +232,22 @@ def test_the_batch_file_calls_the_current_release_with_its_words_and_its_exit_co
     )
 
     assert outcome.returncode == 7
+
+
+@pytest.mark.windows_only
+def test_the_batch_file_is_safe_from_its_callers_shell(windows):
+    """Delayed expansion would take the "!" away; another program's WF must not choose what runs."""
+    root = windows.root.with_name("Program! Files")
+    paths = Paths(root, WINDOWS_LAYOUT)
+    home = install(paths, "1")
+    (home / "python.exe").write_bytes(Path(os.environ["COMSPEC"]).read_bytes())
+    ReleaseStore(paths).activate("1")
+    command = [os.environ["COMSPEC"], "/v:on", "/c", str(root / "wirefleet-agent.cmd")]
+
+    outcome = subprocess.run(command, input=b"exit 7\r\n", capture_output=True, timeout=60)
+    (root / "current").unlink()
+    without = subprocess.run(
+        command, env=os.environ | {"WF": "1"}, input=b"exit 7\r\n", capture_output=True, timeout=60
+    )
+
+    assert (outcome.returncode, without.returncode) == (7, 1)

@@ -18,9 +18,13 @@ from typing import Protocol
 from .private_files import files, sync_dir
 
 SHIM_NAME = "wirefleet-agent.cmd"
+# Whatever the caller's shell has: delayed expansion would take "!" from words and paths, and a WF of his would count
+# where ``current`` is missing. The last command's exit code is the batch file's.
 SHIM = b"""@echo off\r
-setlocal\r
+setlocal EnableExtensions DisableDelayedExpansion\r
+set "WF="\r
 set /p WF=<"%~dp0current"\r
+if not defined WF exit /b 1\r
 "%~dp0releases\\%WF%\\python.exe" -I -m wirefleet_agent %*\r
 """
 _MAX_POINTER_BYTES = 256
