@@ -8,13 +8,6 @@ with Wine's headers, so that a wrong layout of ours would be seen here.
 
 from __future__ import annotations
 
-import sys
-
-import pytest
-
-if sys.platform != "win32":
-    pytest.skip("needs Windows", allow_module_level=True)
-
 import contextlib
 import ctypes
 import ipaddress
@@ -23,6 +16,7 @@ import uuid
 import winreg
 from collections.abc import Callable, Iterator
 
+import pytest
 from support.netns import wait_until
 from support.route_hosts import NAME, windows_routes
 from support.tun_hosts import IS_WINE, run_outside

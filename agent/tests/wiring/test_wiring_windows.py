@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from dishka import Provider
 from support.windows_service import WindowsHost
@@ -78,7 +76,7 @@ def test_the_service_is_made_of_fakes_only_where_they_are_given(tmp_path):
     host.close()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the bindings exist there")
+@pytest.mark.linux_only  # the bindings exist on Windows
 def test_elsewhere_a_binding_is_a_driver_error_not_an_import_error():
     with pytest.raises(DriverError, match="on Windows only"):
         build_container(platform=WINDOWS).get(TokenApi)
