@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from wirefleet_lab.machine import add_namespace, ip_batch, run, stop_processes
@@ -31,10 +30,7 @@ NOT_RUN = {
 }
 MINIMUM_PASSED = 1300
 TIMEOUT_S = 420
-_RUN = (
-    "import os, sys; root = sys.argv.pop(1); os.chdir(root); sys.path.insert(0, root + r'\\agent\\src'); "
-    "import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-)
+_RUN = "import os, sys; os.chdir(sys.argv.pop(1)); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +50,13 @@ def toolchain_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WineHos
         run(["ip", "netns", "delete", namespace])
 
 
-def _windows_path(path: Path) -> str:
-    return "Z:" + str(path).replace("/", "\\")
-
-
 def test_agents_tests_pass_under_windows_python(toolchain_host, report):
     outcome = toolchain_host.directory / "outcome.xml"
     options = ["-q", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "--timeout", "120"]
-    options += ["-m", "not netns and not slow", "--junitxml", _windows_path(outcome)]
+    options += ["-m", "not netns and not slow", "--junitxml", toolchain.windows_path(outcome)]
     options += [f"--ignore=agent/tests/{name}" for name in NOT_RUN]
     folders = [f"agent/tests/{folder}" for folder in FOLDERS]
-    words = [toolchain.PYTHON, "-B", "-c", _RUN, _windows_path(CHECKOUT), *options, *folders]
+    words = [toolchain.PYTHON, "-B", "-c", _RUN, toolchain.windows_path(CHECKOUT), *options, *folders]
     done = toolchain_host.execute(*words, timeout_s=TIMEOUT_S)
 
     assert outcome.exists(), done.stdout[-4000:] + done.stderr[-4000:]

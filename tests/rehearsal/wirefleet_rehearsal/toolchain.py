@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from .cache import file_sums, product
+from .cache import CHECKOUT, file_sums, product
 from .host import WineHost
 from .wheels import CONSTRAINTS, TOOLCHAIN, install_toolchain
 from .windows_python import runtime, unpack
@@ -35,7 +35,14 @@ def _build(target: Path) -> None:
 
 
 def install(host: WineHost) -> None:
-    """Put the toolchain on the host's disk."""
+    """Put the toolchain on the host's disk; its Python, and every one that it starts, finds this checkout's agent."""
     target = host.drive_c / "Toolchain"
     if not target.exists():
         shutil.copytree(_python_home(), target)
+        with (target / "python311._pth").open("a") as paths:
+            paths.write(windows_path(CHECKOUT / "agent" / "src") + "\n")
+
+
+def windows_path(path: Path) -> str:
+    """The Windows name of a Linux file: drive Z: is the root directory."""
+    return "Z:" + str(path).replace("/", "\\")
