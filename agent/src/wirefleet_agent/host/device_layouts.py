@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Structures of setupapi.h for 64-bit Windows. Source: SP_DEVINFO_DATA of Microsoft's documentation."""
+"""Structures of setupapi.h for 64-bit Windows, and what cfgmgr32 says of a device.
+
+Source: SP_DEVINFO_DATA, CM_Get_DevNode_Status of Microsoft's documentation; cfg.h.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +40,10 @@ class DeviceInfo(ctypes.Structure):
 
 
 GUID_DEVCLASS_NET = Guid.of(UUID("4d36e972-e325-11ce-bfc1-08002be10318"))
+
+_DN_HAS_PROBLEM = 0x00000400
+
+
+def problem_code(status: int, problem: int) -> int:
+    """0 is none: the number that comes with a status means something only where the status says so."""
+    return problem if status & _DN_HAS_PROBLEM else 0

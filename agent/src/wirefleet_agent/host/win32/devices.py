@@ -19,7 +19,7 @@ from uuid import UUID
 
 from ...errors import DriverError
 from ..adapters import Adapter
-from ..device_layouts import GUID_DEVCLASS_NET, DeviceInfo
+from ..device_layouts import GUID_DEVCLASS_NET, DeviceInfo, problem_code
 
 _ERROR_INSUFFICIENT_BUFFER = 122
 _ERROR_NO_MORE_ITEMS = 259
@@ -123,7 +123,8 @@ class _DeviceList:
         is_present = found == _CR_SUCCESS
         guid = self._interface_guid(device)
         name = "" if guid is None else _connection_name(guid)
-        return Adapter(self.instance_id(device), name, guid, is_present, problem.value if is_present else 0)
+        code = problem_code(status.value, problem.value) if is_present else 0
+        return Adapter(self.instance_id(device), name, guid, is_present, code)
 
     def uninstall(self, device: DeviceInfo) -> None:
         newdev = ctypes.WinDLL("newdev.dll", use_last_error=True)
