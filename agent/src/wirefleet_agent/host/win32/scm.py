@@ -55,6 +55,7 @@ _PBT_APMRESUMEAUTOMATIC = 18
 _SERVICE_CONFIG_DELAYED_AUTO_START_INFO = 3
 _SERVICE_CONFIG_REQUIRED_PRIVILEGES_INFO = 6
 
+_UNKNOWN = object()
 _STATES = {
     win32service.SERVICE_STOPPED: ServiceState.STOPPED,
     win32service.SERVICE_START_PENDING: ServiceState.START_PENDING,
@@ -200,8 +201,8 @@ class WindowsServiceManager:
             types.get(start, StartType.OTHER),
             account,
             tuple(dependencies or ()),
-            None if privileges is None else tuple(privileges),
-            None if is_delayed is None else bool(is_delayed),
+            None if privileges is _UNKNOWN else tuple(privileges or ()),
+            None if is_delayed is _UNKNOWN else bool(is_delayed),
         )
 
     def start(self, name: str) -> None:
@@ -280,10 +281,11 @@ def _call(call: str, name: str, function: Callable[[], object], *, tolerate: int
 
 
 def _config2(service: Any, level: int) -> Any:
+    """None is an answer: no privileges are listed, so the service gets all of its account's."""
     try:
         return win32service.QueryServiceConfig2(service, level)
     except pywintypes.error:  # this system does not tell
-        return None
+        return _UNKNOWN
 
 
 def _failure(call: str, name: str, error: pywintypes.error) -> DriverError:
