@@ -69,7 +69,13 @@ GUID_OF_WF0 = "1207f58f-af97-57aa-ae93-49ec48298af4"
 
 
 @pytest.mark.parametrize(
-    "code", [win32.ERROR_ALREADY_EXISTS, win32.ERROR_FILE_EXISTS, win32.ERROR_OBJECT_ALREADY_EXISTS]
+    "code",
+    [
+        win32.ERROR_ALREADY_EXISTS,
+        win32.ERROR_FILE_EXISTS,
+        win32.ERROR_OBJECT_ALREADY_EXISTS,
+        0x800700B7 - (1 << 32),  # what SwDeviceCreate said, which Wintun passes on and ctypes takes for signed
+    ],
 )
 def test_an_adapter_that_is_left_over_is_taken_over(wintun: FakeWintun, code: int) -> None:
     wintun.fail("create_adapter", code)
@@ -99,6 +105,8 @@ def test_an_adapter_that_exists_and_cannot_be_opened_is_named(wintun: FakeWintun
         (win32.ERROR_ACCESS_DENIED, "SYSTEM"),
         (win32.ERROR_SERVICE_DISABLED, "NetSetupSvc"),
         (win32.ERROR_TIMEOUT, "tried again"),
+        (win32.WAIT_TIMEOUT, "tried again"),
+        (win32.ERROR_DEVICE_NOT_AVAILABLE, "reboot"),
         (1450, "net helpmsg 1450"),
     ],
 )

@@ -19,11 +19,13 @@ ERROR_FILE_EXISTS = 80
 ERROR_INVALID_PARAMETER = 87
 ERROR_BUFFER_OVERFLOW = 111
 ERROR_ALREADY_EXISTS = 183
+WAIT_TIMEOUT = 258
 ERROR_NO_MORE_ITEMS = 259
 ERROR_SERVICE_DISABLED = 1058
 ERROR_NOT_FOUND = 1168
 ERROR_ALREADY_INITIALIZED = 1247
 ERROR_TIMEOUT = 1460
+ERROR_DEVICE_NOT_AVAILABLE = 4319
 ERROR_OBJECT_ALREADY_EXISTS = 5010
 
 WSAEACCES = 10013
@@ -53,7 +55,9 @@ _MESSAGES = {
     ERROR_SERVICE_DISABLED: "a service that is needed is disabled",
     ERROR_NOT_FOUND: "element not found",
     ERROR_ALREADY_INITIALIZED: "it is in use already",
+    WAIT_TIMEOUT: "the operation timed out",
     ERROR_TIMEOUT: "the operation timed out",
+    ERROR_DEVICE_NOT_AVAILABLE: "Windows did not set the device up",
     ERROR_OBJECT_ALREADY_EXISTS: "the object already exists",
     WSAEACCES: "the port is reserved or used exclusively",
     WSAEINVAL: "an argument is invalid",
@@ -63,10 +67,13 @@ _MESSAGES = {
     WSAEADDRNOTAVAIL: "the address is not one of this host's",
 }
 _LAST_NET_HELPMSG = 15999
+_FACILITY_WIN32 = 0x8007
 _HINTS = {
     ERROR_ACCESS_DENIED: "run it as SYSTEM or as an administrator",
     ERROR_SERVICE_DISABLED: "enable the services NetSetupSvc and DevInstall (wirefleet-agent doctor --fix)",
+    WAIT_TIMEOUT: "Windows is still installing devices; it is tried again",
     ERROR_TIMEOUT: "Windows is still installing devices; it is tried again",
+    ERROR_DEVICE_NOT_AVAILABLE: "the log has the device's problem code; after a Windows update a reboot may be due",
     ERROR_HANDLE_EOF: "somebody removed or disabled the adapter; starting the tunnel again makes it anew",
     ERROR_INVALID_DATA: "start the tunnel again; if this comes back, restart Windows",
     WSAEAFNOSUPPORT: "switch on IPv4 or IPv6 on this host",
@@ -76,9 +83,16 @@ _HINTS = {
 
 
 class Win32Error(Exception):
-    """A call of Windows failed. call: its name; code: GetLastError() or WSAGetLastError()."""
+    """A call of Windows failed. call: its name; code: GetLastError() or WSAGetLastError().
+
+    Some DLLs leave an HRESULT there, and ctypes takes all codes for signed: the code is without sign, and where an
+    HRESULT wraps a code of Windows it is that one.
+    """
 
     def __init__(self, call: str, code: int) -> None:
+        code &= 0xFFFFFFFF
+        if code >> 16 == _FACILITY_WIN32:
+            code &= 0xFFFF
         super().__init__(f"{call}: {message_of(code)}")
         self.call = call
         self.code = code
