@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -250,6 +252,22 @@ def test_old_releases_go_but_not_the_current_one_nor_one_in_use(tmp_path, instal
     assert (root / "releases" / in_use / "python.exe").is_file()
     assert len(kept) <= 7
     assert made[2] not in kept
+
+
+def test_an_old_release_whose_program_runs_stays_whole_though_its_directory_could_be_renamed(tmp_path, installer, root):
+    first = install(installer, root)
+    old = install(another(tmp_path, 0), root)
+    program = root / "releases" / old.version / "python.exe"
+    shutil.copyfile(os.environ.get("COMSPEC") or shutil.which("cat"), program)
+    program.chmod(0o755)
+    with subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as running:
+        for number in range(1, 8):
+            install(another(tmp_path, number), root)
+        running.communicate()
+
+    kept = {path.name for path in (root / "releases").iterdir()} - {".install.lock"}
+    assert {first.version, old.version} <= kept
+    assert len(kept) <= 7
 
 
 def test_a_move_that_a_scanner_holds_up_is_tried_again(tmp_path):

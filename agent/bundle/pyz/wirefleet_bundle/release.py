@@ -47,6 +47,9 @@ class ReleaseHome(Protocol):
 
     def is_runnable(self, release: Path) -> bool: ...
 
+    def is_running(self, release: Path) -> bool:
+        """Whether a process runs from it, as far as the platform tells and would let us take its files away."""
+
     def run(self, release: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         """The release's interpreter with these words. Raises OSError, TimeoutExpired."""
 
@@ -171,7 +174,7 @@ class ReleaseInstaller:
         complete = [path for path in self._complete_or_broken() if self._digest_of(path) is not None]
         newest_first = sorted(complete, key=lambda path: path.stat().st_mtime, reverse=True)
         for path in newest_first[_KEPT:]:
-            if path.name in kept:
+            if path.name in kept or self._home.is_running(path):
                 continue
             condemned = self._releases / f"{STAGING}{secrets.token_hex(4)}-old"
             with contextlib.suppress(OSError):

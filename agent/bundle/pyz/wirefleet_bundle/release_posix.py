@@ -51,6 +51,10 @@ class PosixReleases:
     def is_runnable(self, release: Path) -> bool:
         return os.access(release / _COMMAND, os.X_OK)
 
+    def is_running(self, release: Path) -> bool:
+        """Nobody tells; a process keeps the files that it has open."""
+        return False
+
     def run(self, release: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         return run_isolated([str(release / "bin/python"), *words], "/")
 

@@ -100,6 +100,14 @@ class WindowsReleases:
     def is_runnable(self, release: Path) -> bool:
         return (release / _INTERPRETER).is_file()
 
+    def is_running(self, release: Path) -> bool:
+        """Windows renames a directory whose programs run, but opens none of these for writing."""
+        try:
+            (release / _INTERPRETER).open("r+b").close()
+        except OSError:
+            return True
+        return False
+
     def run(self, release: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         """Not from inside the release: a working directory cannot be renamed."""
         return self._start([str(release / _INTERPRETER), *words], str(self.folder))
