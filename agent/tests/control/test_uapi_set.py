@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import random
 import errno
+import random
 import socket
 
 import pytest
