@@ -5,9 +5,9 @@
 #
 # The life of one real Windows host as the only hub of a fleet: untouched, set up, unchanged, drifted, killed, badly
 # configured, taken out of service. `ansible-test windows-integration windows_site` runs it; see docs/windows-support.md.
+# It runs a copy of this folder alone, so that the collection's playbooks go by name.
 set -euo pipefail
 inventory=../../inventory.winrm
-playbooks=../../../../playbooks
 work=$(mktemp -d)
 options=(-i "$inventory" -i fleet.yml -e "@../../integration_config.yml" -e "windows_site_work=$work" "$@")
 
@@ -15,7 +15,7 @@ play() { ansible-playbook "${options[@]}" "$@"; }
 
 decommission() {
   hosts=$(ansible -i "$inventory" -i fleet.yml --list-hosts hubs | tail -n +2 | tr -d ' ' | paste -sd,)
-  play "$playbooks/decommission.yml" -e "wirefleet_confirm_decommission=$hosts" "$@"
+  play wirefleet.wireguard.decommission -e "wirefleet_confirm_decommission=$hosts" "$@"
 }
 
 clean_up() {
@@ -32,18 +32,18 @@ changed_nothing() { # what the last run says of every host
 
 echo "== an untouched host, in check mode"
 play check_absent.yml
-play "$playbooks/site.yml" --check --diff
+play wirefleet.wireguard.site --check --diff
 play check_absent.yml
 
 echo "== set up, and a second run that has nothing to do"
-play "$playbooks/site.yml" --diff
+play wirefleet.wireguard.site --diff
 play check_present.yml
-play "$playbooks/site.yml" | tee "$work/second"
+play wirefleet.wireguard.site | tee "$work/second"
 changed_nothing "$work/second"
 
 echo "== drift is repaired"
 play make_drift.yml
-play "$playbooks/site.yml" --diff
+play wirefleet.wireguard.site --diff
 play check_present.yml
 
 echo "== the service comes back when it is killed"
