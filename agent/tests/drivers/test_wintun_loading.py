@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import hashlib
 import sys
 from pathlib import Path
@@ -90,6 +92,25 @@ def test_nobody_can_swap_the_file_between_the_check_and_the_load(dll: Path, monk
     load_wintun(dll, sha256_of(dll))
 
     assert swapped == []
+
+
+def test_the_dll_may_still_speak_to_a_logger_that_it_was_told_to_forget(dll: Path) -> None:
+    """It cleans up on threads of its own after an adapter was closed, and one may be about to call just then."""
+    loaded = load_wintun(dll, sha256_of(dll))
+    given: list[int | None] = []
+    loaded._functions["SetLogger"] = lambda callback: given.append(ctypes.cast(callback, ctypes.c_void_p).value)
+    heard: list[tuple[int, str]] = []
+
+    loaded.set_logger(lambda level, line: heard.append((level, line)))
+    speak = ctypes.WINFUNCTYPE(None, ctypes.c_int, ctypes.c_uint64, ctypes.c_wchar_p)(given[0] or 0)
+    speak(1, 0, "while it listens")
+    loaded.set_logger(None)
+    gc.collect()
+    speak(2, 0, "after it was forgotten")
+    loaded.set_logger(lambda level, line: heard.append((level, line)))
+
+    assert heard == [(1, "while it listens")]
+    assert given == [given[0], None, given[0]]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ _REINSTALL_HINT = "install the agent's release again: this is not the wintun.dll
 _Handle = ctypes.c_void_p
 _LogCallback = ctypes.WINFUNCTYPE(None, ctypes.c_int, ctypes.c_uint64, ctypes.c_wchar_p)
 
+_callbacks: list[object] = []
+
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 _kernel32.CreateFileW.argtypes = [
     wintypes.LPCWSTR,
@@ -119,13 +121,15 @@ class Wintun:
         self._receive, self._release, self._allocate, self._send = packet_functions
         self._size = wintypes.DWORD()
         self._size_address = ctypes.addressof(self._size)
-        self._logger: object = None
+        self._log: LogLine | None = None
+        # For ever: the DLL's own threads, which clean up after an adapter was closed, may be about to call it while it
+        # is taken from the DLL, and nothing tells when they are through.
+        self._callback = _LogCallback(self._pass_on)
+        _callbacks.append(self._callback)
 
     def set_logger(self, log: LogLine | None) -> None:
-        previous = self._logger  # alive until the DLL has the new one
-        self._logger = None if log is None else _LogCallback(lambda level, _stamp, text: log(level, text))
-        self._functions["SetLogger"](self._logger)
-        del previous
+        self._log = log
+        self._functions["SetLogger"](None if log is None else self._callback)
 
     def create_adapter(self, name: str, tunnel_type: str, guid: UUID) -> int:
         wanted = Guid.of(guid)
@@ -180,6 +184,11 @@ class Wintun:
 
     def send_packet(self, session: int, address: int) -> None:
         self._send(session, address)
+
+    def _pass_on(self, level: int, _stamp: int, text: str) -> None:
+        log = self._log
+        if log is not None:
+            log(level, text)
 
     def _handle_of(self, name: str, *arguments: object) -> int:
         handle: int | None = self._functions[name](*arguments)
