@@ -104,6 +104,7 @@ def test_an_adapter_that_exists_and_cannot_be_opened_is_named(wintun: FakeWintun
     [
         (win32.ERROR_ACCESS_DENIED, "SYSTEM"),
         (win32.ERROR_SERVICE_DISABLED, "NetSetupSvc"),
+        (win32.ERROR_PRIVILEGE_NOT_HELD, "privileges"),
         (win32.ERROR_TIMEOUT, "tried again"),
         (win32.WAIT_TIMEOUT, "tried again"),
         (win32.ERROR_DEVICE_NOT_AVAILABLE, "reboot"),

@@ -24,6 +24,7 @@ ERROR_NO_MORE_ITEMS = 259
 ERROR_SERVICE_DISABLED = 1058
 ERROR_NOT_FOUND = 1168
 ERROR_ALREADY_INITIALIZED = 1247
+ERROR_PRIVILEGE_NOT_HELD = 1314
 ERROR_TIMEOUT = 1460
 ERROR_DEVICE_NOT_AVAILABLE = 4319
 ERROR_OBJECT_ALREADY_EXISTS = 5010
@@ -55,6 +56,7 @@ _MESSAGES = {
     ERROR_SERVICE_DISABLED: "a service that is needed is disabled",
     ERROR_NOT_FOUND: "element not found",
     ERROR_ALREADY_INITIALIZED: "it is in use already",
+    ERROR_PRIVILEGE_NOT_HELD: "a privilege is missing",
     WAIT_TIMEOUT: "the operation timed out",
     ERROR_TIMEOUT: "the operation timed out",
     ERROR_DEVICE_NOT_AVAILABLE: "Windows did not set the device up",
@@ -71,6 +73,7 @@ _FACILITY_WIN32 = 0x8007
 _HINTS = {
     ERROR_ACCESS_DENIED: "run it as SYSTEM or as an administrator",
     ERROR_SERVICE_DISABLED: "enable the services NetSetupSvc and DevInstall (wirefleet-agent doctor --fix)",
+    ERROR_PRIVILEGE_NOT_HELD: "the service's required privileges do not suffice; wirefleet-agent status lists them",
     WAIT_TIMEOUT: "Windows is still installing devices; it is tried again",
     ERROR_TIMEOUT: "Windows is still installing devices; it is tried again",
     ERROR_DEVICE_NOT_AVAILABLE: "the log has the device's problem code; after a Windows update a reboot may be due",
