@@ -48,16 +48,20 @@ class WindowsInstaller:
         return release
 
     def _make_staging(self) -> None:
-        """Only administrators and SYSTEM may write between the check of the hash and the installation."""
+        """Only administrators and SYSTEM may write between the check of the hash and the end of the installation."""
+        if not is_protected_place(self._root):
+            self._close_root()
         self._remove(self._staging)
         self._module("win_file", {"path": self._staging, "state": "directory"})
-        if is_protected_place(self._root):
-            return
-        self._module("win_owner", {"path": self._staging, "user": ADMINISTRATORS})
+
+    def _close_root(self) -> None:
+        """Other drives let every user create and change files, also in what is made there. The agent's own `secure`
+        comes too late for the programs that run before it."""
+        self._module("win_file", {"path": self._root, "state": "directory"})
+        self._module("win_owner", {"path": self._root, "user": ADMINISTRATORS})
         for user in (ADMINISTRATORS, SYSTEM):
-            rights = {"path": self._staging, "user": user, "type": "allow", "rights": "FullControl"}
-            self._module("win_acl", rights)
-        self._module("win_acl_inheritance", {"path": self._staging, "state": "absent"})
+            self._module("win_acl", {"path": self._root, "user": user, "type": "allow", "rights": "FullControl"})
+        self._module("win_acl_inheritance", {"path": self._root, "state": "absent"})
 
     def _copy(self, bundle: Bundle) -> str:
         self._host.progress(f"copying {bundle.path.name} ({bundle.path.stat().st_size / 1e6:.0f} MB)")

@@ -142,13 +142,20 @@ def test_staging_is_removed_after_every_failure(windows, run_action, bundle, fai
     assert windows.arguments_of(FILE)[-1] == {"path": ROOT + "\\staging", "state": "absent"}
 
 
-def test_only_administrators_write_to_staging_outside_of_program_files(windows, run_action, bundle):
-    run_action(ActionModule, {"bundle": bundle, "root": "D:\\WireFleet"})
+def test_only_administrators_write_below_a_root_outside_of_program_files_before_anything_is_there(
+    windows, run_action, bundle
+):
+    root = "D:\\WireFleet"
+    run_action(ActionModule, {"bundle": bundle, "root": root})
 
-    staging = "D:\\WireFleet\\staging"
-    assert windows.arguments_of("ansible.windows.win_owner") == [{"path": staging, "user": "S-1-5-32-544"}]
-    assert {one["user"] for one in windows.arguments_of("ansible.windows.win_acl")} == {"S-1-5-32-544", "S-1-5-18"}
-    assert windows.modules_called().index("win_acl_inheritance") < windows.modules_called().index("win_copy")
+    assert windows.arguments_of("ansible.windows.win_owner") == [{"path": root, "user": "S-1-5-32-544"}]
+    rules = windows.arguments_of("ansible.windows.win_acl")
+    assert [(one["path"], one["user"]) for one in rules] == [(root, "S-1-5-32-544"), (root, "S-1-5-18")]
+    assert windows.arguments_of("ansible.windows.win_acl_inheritance") == [{"path": root, "state": "absent"}]
+    assert windows.modules_called()[:8] == [
+        "win_file", "win_owner", "win_acl", "win_acl", "win_acl_inheritance", "win_file", "win_file", "win_copy",
+    ]  # fmt: skip
+    assert windows.arguments_of(FILE)[0] == {"path": root, "state": "directory"}
 
 
 def test_converged_host_is_only_looked_at(windows, run_action, bundle):
