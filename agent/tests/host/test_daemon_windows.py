@@ -151,6 +151,22 @@ def test_a_service_that_starts_takes_its_order_to_stop_once_it_runs(host):
     assert host.manager.calls == [("stop", "wirefleet-wf0")]
 
 
+def test_a_service_that_ends_by_itself_while_it_starts_is_stopped_too(host):
+    host.service.status = ServiceStatus(ServiceState.START_PENDING, 4321)
+    host.service.after_start = ServiceStatus(ServiceState.STOPPED, None, 1066, 1)
+
+    assert host.daemon.stop() == {"changed": True, "running": False, "pid": None}
+    assert host.manager.calls == []
+
+
+def test_a_service_that_does_not_answer_yet_is_stopped_all_the_same(host):
+    host.service.status = ServiceStatus(ServiceState.START_PENDING, 4321)
+    del host.pipe.replies["ping"]
+
+    assert host.daemon.stop()["changed"]
+    assert host.manager.calls == [("stop", "wirefleet-wf0")]
+
+
 def test_a_service_that_does_not_stop_is_left_to_its_watchdog_and_then_reported(host):
     host.service.status = RUNNING
     host.service.ignores_stop = True

@@ -63,8 +63,8 @@ class WindowsDaemon:
         if check:
             return {"changed": True, "running": True, "pid": found.pid}
         if found.state is not ServiceState.STOP_PENDING:
-            if found.state is ServiceState.START_PENDING:
-                self._await_running()  # it takes no orders before
+            if found.state is ServiceState.START_PENDING and not self._is_started():
+                return {"changed": True, "running": False, "pid": None}
             self._manager.stop(self._name)
         # Its watchdog ends it after 30 s; we kill nobody: a process id may be another's by then.
         limit_s = max(timeout_s, STOP_TIMEOUT_S) + _GRACE_S
@@ -119,6 +119,15 @@ class WindowsDaemon:
             if self.clock() >= limit:
                 raise UnreachableError("the service did not start in time", path=self._name, hint=_HINT)
             self.sleep(_POLL_S)
+
+    def _is_started(self) -> bool:
+        """Once it takes orders, which it does not before; False if it ended by itself."""
+        limit = self.clock() + _START_TIMEOUT_S
+        while (state := self._status().state) is ServiceState.START_PENDING:
+            if self.clock() >= limit:
+                raise UnreachableError("the service did not start in time", path=self._name, hint=_HINT)
+            self.sleep(_POLL_S)
+        return state is not ServiceState.STOPPED
 
     def _await_tunnel(self, wait_s: float) -> None:
         limit = self.clock() + wait_s
