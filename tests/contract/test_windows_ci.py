@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 COLLECTION = Path(__file__).resolve().parents[2]
@@ -34,3 +35,16 @@ def test_the_integration_script_finds_its_playbooks_in_the_copy_of_itself_that_a
         assert is_beside or (
             namespace == "wirefleet.wireguard" and (COLLECTION / "playbooks" / f"{playbook}.yml").is_file()
         ), name
+
+
+def test_the_fleet_of_the_integration_test_can_be_planned_for_a_host_at_127_0_0_1(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.winrm"
+    inventory.write_text("[windows]\nlocalhost ansible_host=127.0.0.1 ansible_connection=winrm\n", "utf-8")
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), "-i", str(TARGET / "fleet.yml")]
+
+    planned = subprocess.run(
+        [*command, "-e", f"windows_site_work={tmp_path}", "wirefleet.wireguard.plan"],
+        cwd=COLLECTION, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert planned.returncode == 0, planned.stdout
