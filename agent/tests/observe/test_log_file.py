@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import os
+
 import pytest
 from wirefleet_agent.observe import LogFile
 
@@ -71,3 +73,21 @@ def test_a_reader_that_has_the_file_open_costs_no_line(tmp_path):
 
     written = "".join(path.read_text() for path in sorted(tmp_path.iterdir(), reverse=True))
     assert sorted(written.split()) == ["0", "1", "line", "line"]
+
+
+def test_a_file_that_could_not_be_opened_after_a_rotation_is_opened_for_the_next_line(tmp_path, monkeypatch):
+    log = LogFile(tmp_path / "log", max_bytes=10)
+    log.write("first line\n")
+    plain_open = os.open
+
+    def refuse(*_arguments: object) -> int:
+        raise PermissionError(13, "a scanner has it")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError):
+        log.write("second line\n")
+    monkeypatch.setattr(os, "open", plain_open)
+    log.write("third line\n")
+    log.close()
+
+    assert (tmp_path / "log").read_text() == "third line\n"

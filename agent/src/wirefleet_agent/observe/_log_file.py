@@ -56,7 +56,8 @@ class LogFile:
     def close(self) -> None:
         """A line that still comes is lost; it must not reach whatever has the descriptor's number by then."""
         stale, self._descriptor = self._descriptor, -1
-        os.close(stale)
+        if stale >= 0:
+            os.close(stale)
 
     def _rotate(self) -> None:
         """A file that somebody else has open stays where it is, and grows on until the next line finds it free."""
