@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 RECONNECT_S = 120.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
-# The winrm plugin wraps what broke while it sent a module's text into an error without a type of its own.
-_SEND_FAILED = "winrm send_input failed"
+# What the winrm plugin raises without a type of its own: it broke while a module's text was sent; nobody answered.
+_UNTYPED = ("winrm send_input failed", "the connection attempt timed out")
 _SHOWN = 160  # of what requests says at length
 _REFUSED = ("credentials were rejected", "failed to authenticate")
 
@@ -47,7 +47,7 @@ def is_connection_error(error: BaseException) -> bool:
     if isinstance(error, (AnsibleConnectionFailure, ConnectionError)):
         return True
     if isinstance(error, AnsibleError):
-        return _SEND_FAILED in str(error)
+        return any(words in str(error) for words in _UNTYPED)
     # pywinrm and requests are there only where WinRM is used, so their errors are known by name.
     names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     return bool(names & {"requests.RequestException", "winrm.WinRMTransportError", "winrm.WSManFaultError"})

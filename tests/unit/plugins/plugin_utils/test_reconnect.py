@@ -70,6 +70,7 @@ def back(clock, outcomes, *, timeout_s=120.0, is_lost=False):
         WinRMTransportError("http", 500, ""),
         ConnectionResetError("x"),
         AnsibleError("winrm send_input failed; \nstdout: "),
+        AnsibleError("the connection attempt timed out"),
     ],
 )
 def test_errors_of_connection_plugins_mean_that_the_host_is_not_there(error):
