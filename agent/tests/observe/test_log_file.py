@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from wirefleet_agent.observe import LogFile
@@ -73,6 +74,27 @@ def test_a_reader_that_has_the_file_open_costs_no_line(tmp_path):
 
     written = "".join(path.read_text() for path in sorted(tmp_path.iterdir(), reverse=True))
     assert sorted(written.split()) == ["0", "1", "line", "line"]
+
+
+def test_a_reader_that_keeps_the_file_open_costs_no_old_file(tmp_path, monkeypatch):
+    log = LogFile(tmp_path / "log", max_bytes=8)
+    for number in range(6):
+        log.write(f"line {number}\n")
+    plain_replace = Path.replace
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "log":
+            raise PermissionError(13, "somebody reads it")
+        return plain_replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    for number in range(6, 12):
+        log.write(f"line {number}\n")
+    log.close()
+
+    assert (tmp_path / "log").read_text().splitlines() == [f"line {number}" for number in range(5, 12)]
+    old = [(tmp_path / f"log.{number}").read_text() for number in range(1, 6)]
+    assert old == [f"line {number}\n" for number in (4, 3, 2, 1, 0)]
 
 
 def test_a_file_that_could_not_be_opened_after_a_rotation_is_opened_for_the_next_line(tmp_path, monkeypatch):

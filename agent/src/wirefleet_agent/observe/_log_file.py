@@ -62,12 +62,14 @@ class LogFile:
     def _rotate(self) -> None:
         """A file that somebody else has open stays where it is, and grows on until the next line finds it free."""
         self.close()
+        moved = self._numbered(0)
         with contextlib.suppress(OSError):
-            for number in range(_KEPT - 1, 0, -1):
+            if not moved.exists():
+                self._path.replace(moved)  # before the old ones make room, or they would for nothing, line after line
+            for number in range(_KEPT - 1, -1, -1):
                 older = self._numbered(number)
                 if older.exists():
                     older.replace(self._numbered(number + 1))
-            self._path.replace(self._numbered(1))
         self._descriptor = self._open()
         self._size = os.fstat(self._descriptor).st_size
 
