@@ -18,7 +18,7 @@ from wirefleet_agent.drivers.monitor_windows import WindowsUnderlayMonitor
 from wirefleet_agent.drivers.mtu_windows import MtuFollowingMonitor
 from wirefleet_agent.drivers.restore_file import RestoreFile
 from wirefleet_agent.drivers.routes_windows import WindowsRoutes
-from wirefleet_agent.drivers.win32_errors import ERROR_ACCESS_DENIED, ERROR_OBJECT_ALREADY_EXISTS
+from wirefleet_agent.drivers.win32_errors import ERROR_OBJECT_ALREADY_EXISTS
 from wirefleet_agent.errors import DriverError
 
 V4, V6 = ipaddress.ip_interface("10.99.0.1/24"), ipaddress.ip_interface("2001:db8:99::1/64")
@@ -196,28 +196,6 @@ def test_closing_after_the_adapter_has_gone_is_no_error(routes: WindowsRoutes, a
     routes.close()
 
     assert api.held == []
-
-
-def test_each_family_gets_its_own_servers(routes: WindowsRoutes, api: MemoryIpHelper) -> None:
-    routes.set_dns(["192.0.2.53", "2001:db8::53", "192.0.2.54"], ["example.net"])
-
-    assert api.dns == {
-        (TUNNEL, 4): (("192.0.2.53", "192.0.2.54"), ("example.net",)),
-        (TUNNEL, 6): (("2001:db8::53",), ("example.net",)),
-    }
-
-
-def test_name_servers_that_are_refused_are_an_error_and_those_nobody_wants_are_not_asked_for(
-    routes: WindowsRoutes, api: MemoryIpHelper
-) -> None:
-    api.dns_error = ERROR_ACCESS_DENIED
-
-    routes.set_dns([], [])
-    with pytest.raises(DriverError) as caught:
-        routes.set_dns(["192.0.2.53"], [])
-
-    assert caught.value.os_code == ERROR_ACCESS_DENIED
-    assert "administrator" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

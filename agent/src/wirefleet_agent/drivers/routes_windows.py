@@ -160,6 +160,8 @@ class WindowsRoutes:
         """Windows's interface is up while the adapter has a session, which is the TUN driver's."""
         if is_up:
             self._prepare()
+            if not self._has_dns:
+                self._forget_stale_dns()
         if self._link is not None:
             self._link.set_link(is_up=is_up)
 
@@ -188,6 +190,8 @@ class WindowsRoutes:
             return
         for version in _VERSIONS:
             own = [server for server in servers if ipaddress.ip_address(server).version == version]
+            if own:
+                self._await_family(version)
             try:
                 self._api.set_dns(self._luid, version, own, search if own or not servers else [])
             except Win32Error as error:
@@ -227,6 +231,15 @@ class WindowsRoutes:
         self._prepared |= found
         if found and self._wanted_mtu_bytes is not None:
             self._apply_mtu()
+
+    def _forget_stale_dns(self) -> None:
+        """A process that was killed leaves its name servers in the registry, where the next adapter finds them: its
+        GUID is the same."""
+        for version in self._prepared:
+            try:
+                self._api.set_dns(self._luid, version, (), ())
+            except Win32Error as error:
+                _log.warning("stale_dns_not_removed", tunnel=self.name, error=str(error))
 
     def _apply_mtu(self) -> None:
         wanted = self._wanted_mtu_bytes or DEFAULT_MTU_BYTES
