@@ -268,6 +268,7 @@ def test_a_firewall_rule_is_made_once_changed_and_removed_by_its_group(module, h
     assert rule["RemoteAddresses"] == "10.0.0.0/255.0.0.0,fd00::/64"
     changed = ok(module(FIREWALL, **{**RULE, "localport": "51821"}, diff=True))
     assert "-LocalPorts='51820'\n+LocalPorts='51821'" in changed["diff"]["prepared"]
+    assert ok(module(FIREWALL, group="WIREFLEET", state="absent", check=True))["changed"]  # PowerShell's -eq
     assert ok(module(FIREWALL, group="WireFleet", state="absent"))["changed"]
     assert not ok(module(FIREWALL, group="WireFleet", state="absent"))["changed"]
     assert state_of(host, "firewall") == {}

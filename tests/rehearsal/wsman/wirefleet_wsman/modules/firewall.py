@@ -64,7 +64,7 @@ def win_firewall_rule(call: Call) -> Result:
 def _is_meant(rule: Rule, name: str | None, group: str | None) -> bool:
     if name:
         return str(rule["name"]).casefold() == name.casefold()
-    return bool(rule["Grouping"] == group)
+    return str(rule["Grouping"] or "").casefold() == str(group).casefold()
 
 
 def _absent(call: Call, rules: dict[str, Rule], found: list[Rule], lines: list[str]) -> Result:
