@@ -214,8 +214,16 @@ class Tunnel:
             self._removed()
 
     def _underlay_changed(self) -> None:
-        if self._monitor is not None and self._monitor.has_changed() and "underlay" not in self._timers:
-            self._call_later("underlay", _SETTLE_S, self._clear_sources)
+        """One look, then none for a moment: a host with many routes has storms of changes, and a look may cost."""
+        if self._monitor is not None and self._monitor.has_changed():
+            self._loop.remove_reader(self._monitor.fileno())
+            self._call_later("underlay", _SETTLE_S, self._underlay_settled)
+
+    def _underlay_settled(self) -> None:
+        """What came meanwhile waits in the monitor and is heard in the next turn."""
+        if self._monitor is not None:
+            self._loop.add_reader(self._monitor.fileno(), self._underlay_changed)
+        self._clear_sources()
 
     def _clear_sources(self) -> None:
         self.udp.forget_sources()
