@@ -114,6 +114,20 @@ def test_a_change_is_heard_on_another_thread_and_no_more_after_the_close(routes:
     routes.add_address(V6)
 
 
+def test_default_routes_are_those_of_all_that_lead_anywhere(routes: WindowsRoutes) -> None:
+    api = load_ip_helper()
+    for prefix in (PREFIX, PREFIX6, ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")):
+        routes.add_route(Route(prefix))
+
+    found = api.default_routes()
+
+    assert {(route.luid, str(route.prefix)) for route in found} >= {
+        (luid_of(routes), "0.0.0.0/0"),
+        (luid_of(routes), "::/0"),
+    }
+    assert found == [route for route in api.routes() if not route.prefix.prefixlen]
+
+
 def test_subscriptions_come_and_go_while_changes_happen(routes: WindowsRoutes) -> None:
     api = load_ip_helper()
     heard: list[float] = []

@@ -236,6 +236,19 @@ def test_the_mtu_follows_the_best_default_route_and_never_the_tunnels_own(
     monitor.close()
 
 
+def test_thousands_of_routes_are_not_looked_through_at_every_change(
+    routes: WindowsRoutes, api: MemoryIpHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.table.append(IpRoute(LAN, ANYWHERE))
+    routes.set_mtu(1420)
+    monkeypatch.setattr(api, "routes", lambda: pytest.fail("all routes were asked for"))
+
+    api.change(LAN, 4, mtu_bytes=1400)
+    routes.follow_underlay()
+
+    assert api.known[TUNNEL, 4].mtu_bytes == 1320
+
+
 def test_a_configured_mtu_stays_whatever_the_underlay_does(routes: WindowsRoutes, api: MemoryIpHelper) -> None:
     api.table.append(IpRoute(LAN, ANYWHERE6))
     routes.set_mtu(1380)

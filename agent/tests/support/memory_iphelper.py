@@ -96,6 +96,9 @@ class MemoryIpHelper:
     def routes(self) -> list[IpRoute]:
         return list(self.table)
 
+    def default_routes(self) -> list[IpRoute]:
+        return [route for route in self.table if not route.prefix.prefixlen]
+
     def create_route(self, luid: int, prefix: Prefix, metric: int) -> None:
         self._need("CreateIpForwardEntry2", luid, prefix.version)
         if any(route.luid == luid and route.prefix == prefix and route.is_asked_for for route in self.table):

@@ -179,6 +179,9 @@ class FakeIpHelper:
     def routes(self) -> list[IpRoute]:
         return list(self.routed)
 
+    def default_routes(self) -> list[IpRoute]:
+        return [route for route in self.routed if not route.prefix.prefixlen]
+
     def create_route(self, luid: int, prefix: Prefix, metric: int) -> None:
         self.routed.append(IpRoute(luid, prefix, metric))
 

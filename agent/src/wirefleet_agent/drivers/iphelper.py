@@ -73,6 +73,9 @@ class IpHelperApi(Protocol):
 
     def routes(self) -> list[IpRoute]: ...
 
+    def default_routes(self) -> list[IpRoute]:
+        """Only those; cheap, however many others there are."""
+
     def create_route(self, luid: int, prefix: Prefix, metric: int) -> None:
         """On-link. ERROR_OBJECT_ALREADY_EXISTS: this interface has it."""
 

@@ -25,9 +25,9 @@ def underlay_mtu(api: IpHelperApi, tunnel_luid: int) -> int | None:
     """
     interfaces = {(known.luid, known.version): known for known in api.interfaces() if known.is_connected}
     best: dict[int, tuple[int, IpInterface]] = {}
-    for route in api.routes():
+    for route in api.default_routes():
         interface = interfaces.get((route.luid, route.prefix.version))
-        if route.prefix.prefixlen or route.luid == tunnel_luid or interface is None:
+        if route.luid == tunnel_luid or interface is None:
             continue
         cost = route.metric + interface.metric
         if interface.version not in best or cost < best[interface.version][0]:

@@ -137,10 +137,11 @@ class IpHelper:
         self._call("DeleteUnicastIpAddressEntry", ctypes.byref(row))
 
     def routes(self) -> list[IpRoute]:
-        return [
-            IpRoute(row.interface_luid, row.prefix(), row.metric, row.protocol == PROTOCOL_NETMGMT)
-            for row in self._rows("GetIpForwardTable2", IpForwardTable2, IpForwardRow2)
-        ]
+        return [_route_of(row) for row in self._rows("GetIpForwardTable2", IpForwardTable2, IpForwardRow2)]
+
+    def default_routes(self) -> list[IpRoute]:
+        rows = self._rows("GetIpForwardTable2", IpForwardTable2, IpForwardRow2)
+        return [_route_of(row) for row in rows if not row.destination.length]
 
     def create_route(self, luid: int, prefix: Prefix, metric: int) -> None:
         self._call("CreateIpForwardEntry2", ctypes.byref(self._route_row(luid, prefix, metric)))
@@ -188,8 +189,7 @@ class IpHelper:
         try:
             assert address.value is not None
             count = ctypes.c_uint32.from_address(address.value).value
-            rows = (row * count).from_address(address.value + table.rows.offset)
-            copies = [row.from_buffer_copy(one) for one in rows]
+            copies = (row * count).from_buffer_copy((row * count).from_address(address.value + table.rows.offset))
         finally:
             self._functions["FreeMibTable"](address)
         yield from copies
@@ -218,6 +218,10 @@ class _Watch:
     def close(self) -> None:
         while self._handles:
             self._cancel(self._handles.pop())
+
+
+def _route_of(row: IpForwardRow2) -> IpRoute:
+    return IpRoute(row.interface_luid, row.prefix(), row.metric, row.protocol == PROTOCOL_NETMGMT)
 
 
 def _declared(library: ctypes.WinDLL, name: str, result: object, arguments: list[Any]) -> Any:
