@@ -226,3 +226,16 @@ def test_an_idle_shell_ends_while_the_server_runs(serve):
     while "idle time-out" not in (running.state / "trace.jsonl").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_exclusions_that_defender_does_not_keep_fail_the_host_with_a_reason(windows):
+    running, controller = windows
+    (running.state / "defender.json").write_text('{"drops": true}')
+    role = task("role", "ansible.builtin.include_role", {"name": "wirefleet.wireguard.av_exclusions"})
+
+    outcome = controller.play("ntlm", [role])
+
+    [told] = [result["msg"] for result in outcome.results.values() if "Microsoft Defender:" in str(result.get("msg"))]
+    assert outcome.code != 0
+    assert "not accepted" in told
+    assert "DisableLocalAdminMerge" in told

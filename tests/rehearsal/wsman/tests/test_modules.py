@@ -319,7 +319,9 @@ def test_tamper_protection_refuses_exclusions(module, host):
 
     result = module("win_powershell", script=defender_script("set"), parameters={"Paths": ["C:\\x"]})
 
-    assert "not accepted" in result["msg"]
+    assert result["failed"]
+    assert "msg" not in result  # the real module sets none
+    assert "not accepted" in result["error"][0]["exception"]["message"]
 
 
 def test_facts_are_those_of_a_windows_server_that_says_it_is_a_rehearsal(module):

@@ -18,7 +18,9 @@ _CONFIG = """[defaults]
 stdout_callback = ansible.posix.json
 localhost_warning = false
 home = {home}
+collections_path = {collections}
 """
+_COLLECTIONS = Path(__file__).resolve().parents[4] / "collections"
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Controller:
 
     def __init__(self, directory: Path, ports: dict[str, int], certificate: Path) -> None:
         self.directory = directory
-        (directory / "ansible.cfg").write_text(_CONFIG.format(home=directory / "ansible"))
+        (directory / "ansible.cfg").write_text(_CONFIG.format(home=directory / "ansible", collections=_COLLECTIONS))
         common = {
             "ansible_host": "127.0.0.1",
             "ansible_connection": "winrm",

@@ -5,7 +5,10 @@
 
 No PowerShell is parsed. A script has to be, to the letter, one that the role av_exclusions carries in its tasks; its
 first line names the effect that is played: read, set or remove. Everything else fails. Microsoft Defender itself is a
-record in the host's state, where a test can also switch on what stands against exclusions.
+record in the host's state, where a test can also switch on what stands against exclusions ("drops": they are accepted
+and not kept, as under a policy that no script sees).
+
+What a script throws is in the result's list of errors, and nowhere else: the real module sets no msg.
 """
 
 from __future__ import annotations
@@ -29,9 +32,15 @@ _UNTOUCHED: dict[str, Any] = {
     "hidden": False,
     "processes": [],
     "paths": [],
+    "drops": False,
 }
+_HIDDEN = frozenset({"drops"})
 
 Effect = Callable[[Call, dict[str, Any]], Result]
+
+
+class _ThrownError(Exception):
+    """The script's own error."""
 
 
 def win_powershell(call: Call) -> Result:
@@ -42,9 +51,17 @@ def win_powershell(call: Call) -> Result:
     effect = _EFFECTS.get(script.splitlines()[0].removeprefix(_MARK).strip())
     if effect is None:
         raise ModuleFailedError("rehearsal: the effect of this script is not known")
-    result = effect(call, {**_UNTOUCHED, **call.host.state.read(FAMILY)})
     streams: Result = {"result": {}, "host_out": "", "host_err": "", "output": [], "error": []}
+    try:
+        result = effect(call, {**_UNTOUCHED, **call.host.state.read(FAMILY)})
+    except _ThrownError as error:
+        result = {"changed": True, "failed": True, "error": [_error_record(str(error))]}
     return {**streams, "warning": [], "verbose": [], "debug": [], "information": [], **result}
+
+
+def _error_record(message: str) -> Result:
+    exception = {"message": message, "type": "System.Management.Automation.RuntimeException", "inner_exception": None}
+    return {"output": f"{message}\r\n", "exception": exception, "fully_qualified_error_id": message}
 
 
 def known_scripts(tasks: Path) -> set[str]:
@@ -66,7 +83,7 @@ def _scripts_in(node: Any) -> Iterator[str]:
 
 
 def _read(_call: Call, defender: dict[str, Any]) -> Result:
-    shown = dict(defender)
+    shown = {key: value for key, value in defender.items() if key not in _HIDDEN}
     if not defender["present"] or not defender["running"]:
         shown = {"present": defender["present"], "running": False}
     return {"changed": False, "output": [shown]}
@@ -102,8 +119,8 @@ def _missing(wanted: list[str], present: list[str]) -> list[str]:
 def _change(call: Call, defender: dict[str, Any], after: dict[str, list[str]], is_changed: bool, refusal: str) -> None:
     if not is_changed or call.check:
         return
-    if defender["tamper_protected"] or not defender["running"]:
-        raise ModuleFailedError(f"{refusal}: Microsoft Defender does not let anybody change it")
+    if defender["tamper_protected"] or defender["drops"] or not defender["running"]:
+        raise _ThrownError(f"{refusal}: Microsoft Defender does not let anybody change it")
     kept = {key: value for key, value in {**defender, **after}.items() if value != _UNTOUCHED[key]}
     with call.host.state.edit(FAMILY) as state:
         state.clear()
