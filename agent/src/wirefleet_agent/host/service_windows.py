@@ -13,8 +13,8 @@ takes longer than 30 s it ends by ending the process, with an exit code of its o
 
 from __future__ import annotations
 
-import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
@@ -30,6 +30,11 @@ from .process_windows import WindowsProcess
 from .restart import RestartOrder
 from .service import TunnelService
 from .service_manager import STOP_TIMEOUT_S, ExitCode, ServiceControl, StatusReporter
+
+if sys.platform == "win32":
+    from .win32.end import end_process
+else:
+    from os import _exit as end_process
 
 START_TIMEOUT_S = 60.0
 _LOCK_TIMEOUT_S = 2.0
@@ -119,7 +124,7 @@ class WindowsService:
         self._reporter: StatusReporter = SilentReporter()
         self.stop_timeout_s = STOP_TIMEOUT_S
         self.start_timeout_s = START_TIMEOUT_S
-        self.end_process: Callable[[int], object] = os._exit
+        self.end_process: Callable[[int], object] = end_process
         self.spawn: Callable[[TunnelPaths, RestartOrder], None] = spawn_from_service
         self._stop_lock = threading.Lock()  # the manager's thread and the loop's may both begin the stop
         self._stop_watchdog: Watchdog | None = None

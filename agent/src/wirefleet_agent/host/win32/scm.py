@@ -13,7 +13,6 @@ import sys
 assert sys.platform == "win32"
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar
@@ -36,6 +35,7 @@ from ..service_manager import (
     StatusReporter,
     TakeHandler,
 )
+from .end import end_process
 
 _ERROR_SERVICE_ALREADY_RUNNING = 1056
 _ERROR_SERVICE_DOES_NOT_EXIST = 1060
@@ -113,7 +113,7 @@ class _Hosted(win32serviceutil.ServiceFramework):
         code = _Hosted.body(self._reporter, self._take_handler)
         if code is not ExitCode.STOPPED:
             self._reporter.stopped(code)
-            os._exit(code)
+            end_process(code)
 
     def _take_handler(self, handler: ControlHandler) -> None:
         self._handler = handler
