@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 SHOWN_STDERR_LINES = 20
-_WINDOWS_NOT_FOUND = (2, 3)  # ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND
+_WINDOWS_NOT_FOUND = re.compile(r"\bWin32ErrorCode [23]\b")  # ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND
 HINT_NOT_INSTALLED = "run the role wirefleet.wireguard.tunnel_service on this host"
 
 
@@ -117,7 +118,7 @@ def _is_not_found(said: str, returncode: object) -> bool:
     # Ansible reports an OSError of the start as this message with the errno for exit code.
     if returncode == errno.ENOENT and "Error executing command" in said:
         return True
-    # win_command gives Win32's code; the text behind it is in the language of the host.
-    if returncode in _WINDOWS_NOT_FOUND and "Failed to run:" in said:
+    # win_command names Win32's code among words in the language of the host. Its exit code is 2 for other failures too.
+    if "Failed to run:" in said and _WINDOWS_NOT_FOUND.search(said):
         return True
     return any(text in said for text in ("No such file or directory", "cannot find the file", "cannot find the path"))

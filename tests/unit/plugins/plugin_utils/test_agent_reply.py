@@ -45,6 +45,31 @@ def test_missing_program_is_a_missing_agent(raw):
     assert error_of(raw).code == "not_installed"
 
 
+def failed_to_run(reason):
+    """As ansible.windows.win_command says it; exit code 2 stands for every failure without a code of its own."""
+    return {
+        "rc": 2,
+        "msg": f'Failed to run: \'wirefleet-agent.cmd\': Ausnahme beim Aufrufen von "CreateProcess": "{reason}"',
+    }
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_missing_program_on_windows_is_known_by_its_number_in_every_language(number):
+    raw = failed_to_run(f"CreateProcessW() failed (nicht gefunden, Win32ErrorCode {number} - 0x{number:08X})")
+
+    assert error_of({**raw, "rc": number}).code == "not_installed"
+
+
+@pytest.mark.parametrize(
+    "reason", ["Die Pipe wurde beendet.", "CreateProcessW() failed (x, Win32ErrorCode 225 - 0x000000E1)"]
+)
+def test_program_that_windows_could_not_run_for_another_reason_is_not_a_missing_one(reason):
+    error = error_of(failed_to_run(reason))
+
+    assert error.code == "not_json"
+    assert reason in str(error)
+
+
 def test_request_that_the_raw_result_repeats_is_not_part_of_the_error():
     raw = {"rc": 1, "stdout": "PSK-IN-STDOUT", "stderr": "", "invocation": {"module_args": {"stdin": "PSK-IN-REQUEST"}}}
 
