@@ -73,7 +73,7 @@ _FACILITY_WIN32 = 0x8007
 _HINTS = {
     ERROR_ACCESS_DENIED: "run it as SYSTEM or as an administrator",
     ERROR_SERVICE_DISABLED: "enable the services NetSetupSvc and DevInstall (wirefleet-agent doctor --fix)",
-    ERROR_PRIVILEGE_NOT_HELD: "the service's required privileges do not suffice; wirefleet-agent status lists them",
+    ERROR_PRIVILEGE_NOT_HELD: "the privileges that the service keeps do not suffice; wirefleet-agent status lists them",
     WAIT_TIMEOUT: "Windows is still installing devices; it is tried again",
     ERROR_TIMEOUT: "Windows is still installing devices; it is tried again",
     ERROR_DEVICE_NOT_AVAILABLE: "the log has the device's problem code; after a Windows update a reboot may be due",
