@@ -32,7 +32,7 @@ REQUIRED_PRIVILEGES = ["SeChangeNotifyPrivilege", "SeLoadDriverPrivilege"]
 RESTART_ATTEMPTS = 90
 RESTART_INTERVAL_S = 2.0
 # The tunnel of a new process may need several tries, such as while the old adapter is still going.
-TUNNEL_ATTEMPTS = 10
+TUNNEL_ATTEMPTS = 5
 # What a module or the agent says of a service that cannot be had. The numbers are in every language's message.
 _TROUBLES = (
     (

@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "wsman"), str(HERE.parents[1] / "lab")]
 
 from wirefleet_rehearsal import lifecycle  # noqa: E402
+from wirefleet_rehearsal.agent_tests import AgentTests  # noqa: E402
 from wirefleet_rehearsal.fleet import Fleet, Run  # noqa: E402
 from wirefleet_rehearsal.report import Report, not_shown_by  # noqa: E402
 from wirefleet_rehearsal.snapshot import snapshot  # noqa: E402
@@ -32,8 +33,9 @@ REPORTS = CHECKOUT / "build" / "rehearsal"
 REPORT = pytest.StashKey[Report]()
 
 
-# Removal comes last: everything before works on the converged fleet.
-ORDER = ("test_site", "test_changes", "test_interop", "test_failures", "test_decommission", "test_agent_under_wine")
+# The agent's tests run beside the first scenarios and are over before speed is measured; removal comes last.
+AGENT_TESTS = "test_agent_under_wine"
+ORDER = ("test_site", "test_changes", "test_interop", AGENT_TESTS, "test_failures", "test_decommission")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,14 +85,26 @@ def report(pytestconfig: pytest.Config) -> Report:
 
 
 @pytest.fixture(scope="session")
-def fresh(pytestconfig: pytest.Config, report: Report, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def agent_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentTests]:
+    tests = AgentTests(tmp_path_factory.mktemp("toolchain"))
+    try:
+        yield tests
+    finally:
+        tests.close()
+
+
+@pytest.fixture(scope="session")
+def fresh(request: pytest.FixtureRequest, pytestconfig: pytest.Config, report: Report) -> Iterator[Fleet]:
     """Hosts that are up and have no agent yet; taken away at the end, also after a failure."""
+    tmp_path_factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
     keeps = os.environ.get("WIREFLEET_REHEARSAL_KEEP") == "1"
     home = tmp_path_factory.mktemp("rehearsal")
     prefix, state = ("wf-r", CHECKOUT / ".rehearsal") if keeps else (f"wf-r{os.getpid() % 256:02x}", home / "state")
     fleet = Fleet(Rehearsal(prefix, state), home)
     try:
         lifecycle.up(fleet.rehearsal, lambda line: _say(pytestconfig, line))
+        if any(item.path.stem == AGENT_TESTS for item in request.session.items):
+            request.getfixturevalue("agent_tests").start()
         yield fleet
         report.not_shown = not_shown_by(fleet.rehearsal.directory(name) / "wsman" for name in WINDOWS_HOSTS)
     finally:
