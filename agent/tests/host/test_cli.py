@@ -414,3 +414,24 @@ def test_no_tunnel_can_take_the_host_identity_for_its_key(agent):
     agent.json("--tunnel", "identity", "key", "ensure", code=2)
 
     assert not (agent.root / "var").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--tunnel", "a/b", "config", "check"],
+        ["--tunnel", "wf0", "config", "apply", "--no-such-option"],
+        ["--tunnel", "wf0", "health", "--timeout", "soon"],
+    ],
+)
+def test_a_request_is_read_to_its_end_even_by_a_call_that_fails_before_it(agent, words):
+    # win_command of Ansible waits without limit until its program has read all of it.
+    agent.json(*words, stdin={"conf": "#" * 100_000}, code=2)
+
+    assert sys.stdin.buffer.read() == b""
+
+
+def test_a_verb_without_a_request_does_not_wait_for_one(agent):
+    agent.json("--tunnel", "a/b", "status", stdin="left alone", code=2)
+
+    assert sys.stdin.buffer.read() == b"left alone"

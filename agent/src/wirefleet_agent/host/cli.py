@@ -27,6 +27,9 @@ from .paths import OWN_LAYOUT, Paths, host_root
 
 # Modules of .verbs, in the order of the help text.
 _VERBS = ("key", "config", "status", "daemon", "release", "secure", "doctor", "service", "uninstall", "graph")
+# Words of the verbs that take a request, and options that stand in for it.
+_WITH_REQUEST, _WITHOUT_REQUEST = frozenset({"apply", "check", "confirm", "health"}), frozenset({"--conf", "--id"})
+_CHUNK_BYTES = 64 * 1024
 _DESCRIPTION = "The tunnel service of a WireFleet host: a WireGuard implementation and its configuration."
 _EPILOG = """exit codes:
   0 done, 2 wrong call, 3 invalid configuration, 4 not reachable or not in time, 5 refused, 1 anything else
@@ -55,12 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _run(words, _stdin(), sys.stdout)
         except WireFleetError as error:
+            _take_request(words, _stdin())
             return _report(error, is_json=is_json)
         except KeyboardInterrupt:
             return 130
         except BrokenPipeError:
             raise
         except Exception as error:  # noqa: BLE001  # main: whatever is left becomes one line and an exit code
+            _take_request(words, _stdin())
             return _report_mistake(error, is_json=is_json)
     except BrokenPipeError:
         # Whoever read our output has gone: there is nobody left to tell.
@@ -81,6 +86,16 @@ def _stdin() -> BinaryIO:
     """Empty where the caller closed it."""
     found: TextIO | None = sys.stdin
     return io.BytesIO() if found is None else found.buffer
+
+
+def _take_request(words: Sequence[str], stdin: BinaryIO) -> None:
+    """Read what a call that failed has left of its request. Who hands it over may wait until we have it, before they
+    look at what we say: Ansible's win_command does, without limit."""
+    is_expected = "--json" in words and _WITH_REQUEST.intersection(words) and not _WITHOUT_REQUEST.intersection(words)
+    if is_expected and not stdin.isatty():
+        with contextlib.suppress(OSError):
+            while stdin.read(_CHUNK_BYTES):
+                pass
 
 
 def _run(words: list[str], stdin: BinaryIO, stdout: TextIO) -> int:
