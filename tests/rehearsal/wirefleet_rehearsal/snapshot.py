@@ -16,6 +16,8 @@ from .host import WineHost
 _UNCOUNTED_FILES = re.compile(
     r"^(windows/|users/[^/]+/(temp|appdata/local/temp)(/|$)|ProgramData/Microsoft/)", re.IGNORECASE
 )
+# The trusted roots, which the first check of a signature makes; Windows has them from the start.
+_UNCOUNTED_KEYS = re.compile(r"^HKEY_LOCAL_MACHINE\\Software\\Microsoft\\SystemCertificates(\\|$)", re.IGNORECASE)
 _UNCOUNTED_FAMILIES = {"not_shown.json"}
 _HIVES = ("HKLM\\Software", "HKLM\\System\\CurrentControlSet\\Services", "HKLM\\System\\CurrentControlSet\\Control")
 
@@ -52,7 +54,8 @@ def _registry(host: WineHost) -> dict[str, str]:
         path.unlink()
         for block in re.split(r"\r?\n\r?\n", text)[1:]:
             key, _, values = block.partition("]")
-            found[f"registry {key.lstrip('[')}"] = hashlib.sha256(values.encode()).hexdigest()
+            if not _UNCOUNTED_KEYS.match(key.lstrip("[")):
+                found[f"registry {key.lstrip('[')}"] = hashlib.sha256(values.encode()).hexdigest()
     return found
 
 
