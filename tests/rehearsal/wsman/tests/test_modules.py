@@ -135,6 +135,15 @@ def test_a_command_that_fails_keeps_its_output(module):
     assert (result["stdout"], result["stderr"], result["msg"]) == ("out\n", "err\n", "non-zero return code")
 
 
+def test_input_that_nobody_reads_hangs_the_real_module_where_it_is_more_than_a_pipe_holds(module):
+    # Process.cs keeps the reading end open itself while it writes, and looks at the output afterwards.
+    program = "C:\\tools\\fail.exe"
+
+    assert module("win_command", argv=[program], stdin="x" * 4096)["rc"] == 3
+    assert "would wait for ever" in module("win_command", argv=[program], stdin="x" * 70_000)["msg"]
+    assert ok(module("win_command", argv=["C:\\tools\\show.exe"], stdin="x" * 70_000))["stdout"].count("x") == 70_000
+
+
 def test_a_missing_program_gives_the_real_modules_words(module):
     result = module("win_command", _raw_params="nosuch.exe x")
 

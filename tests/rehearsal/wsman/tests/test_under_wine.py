@@ -83,6 +83,8 @@ def test_windows_programs_run_with_their_arguments_input_and_exit_code(module):
     assert (result["rc"], result["msg"]) == (3, "non-zero return code")
     assert result["stdout"] == "['a b', 'c\"d', '\\u4e0a\\u6d77'] in\r\n"
     assert "Windows" in ok(module("win_command", _raw_params="cmd.exe /c ver"))["stdout"]
+    count = [toolchain.PYTHON, "-c", "import sys; print(len(sys.stdin.read()))"]
+    assert ok(module("win_command", argv=count, stdin="x" * 70_000))["stdout"].strip() == "70000"
 
 
 def test_a_real_service_is_made_once_changed_and_removed(module, machine):

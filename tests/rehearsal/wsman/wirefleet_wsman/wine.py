@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import ntpath
 import os
 import subprocess
@@ -19,6 +20,8 @@ from wirefleet_wsman.processes import ProcessScope
 
 _KEPT_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "WINEDEBUG", "WINEDLLPATH")
 _CHUNK_BYTES = 65536
+_PIPE_BYTES = 4096  # what CreatePipe makes of a size of 0
+_GRACE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Completed:
     exit_code: int
     stdout: bytes
     stderr: bytes
+    has_read_input: bool
 
 
 class Wine:
@@ -66,11 +70,12 @@ class Wine:
     ) -> Completed:
         """Run a program to its end. Raises ScopeEndedError, OSError."""
         process = self._start(arguments, scope, directory, environment, has_input=stdin is not None)
+        writer = _Writer(process, stdin or b"")
         try:
-            stdout, stderr = process.communicate(stdin)
+            stdout, stderr = process.communicate()
         finally:
             scope.forget(process)
-        return Completed(_exit_code(process.returncode), stdout, stderr)
+        return Completed(_exit_code(process.returncode), stdout, stderr, writer.has_come_to_its_end())
 
     def stream(
         self,
@@ -117,6 +122,32 @@ class Wine:
             directory=local,
             has_input=has_input,
         )
+
+
+class _Writer:
+    """Hands a program its input, through a pipe that holds as much as Windows' do."""
+
+    def __init__(self, process: subprocess.Popen[bytes], data: bytes) -> None:
+        self._pipe, self._data = process.stdin, data
+        self._is_done = True
+        process.stdin = None  # communicate() would close it
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def _write(self) -> None:
+        if self._pipe is None:
+            return
+        try:
+            with self._pipe:
+                fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                self._pipe.write(self._data)
+        except BrokenPipeError:
+            self._is_done = False
+
+    def has_come_to_its_end(self) -> bool:
+        """Asked when the program has ended: somebody else may still hold its end of the pipe."""
+        self._thread.join(_GRACE_S)
+        return self._is_done and not self._thread.is_alive()
 
 
 def _exit_code(code: int) -> int:

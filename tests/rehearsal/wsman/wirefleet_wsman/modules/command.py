@@ -44,6 +44,12 @@ def win_command(call: Call) -> Result:
         environment=call.environment,
         stdin=stdin.encode() if stdin else None,
     )
+    if not completed.has_read_input:
+        raise ModuleFailedError(
+            "rehearsal: the real module would wait for ever: the program ended and had not read its input",
+            cmd=line,
+            rc=2,
+        )
     end = datetime.datetime.now(datetime.UTC)
     result: Result = {
         "changed": True,
