@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from support.windows_host import FakeService, FakeServiceManager
 from wirefleet_agent.errors import DriverError, RefusedError, UnreachableError
 from wirefleet_agent.host.control_client import ControlClient
-from wirefleet_agent.host.daemon_windows import WindowsDaemon
-from wirefleet_agent.host.paths import Paths
+from wirefleet_agent.host.daemon_windows import WindowsDaemon, spawn_from_service
+from wirefleet_agent.host.paths import WINDOWS_LAYOUT, Paths, TunnelPaths
 from wirefleet_agent.host.restart import RestartOrder
 from wirefleet_agent.host.service_manager import ServiceConfig, ServiceState, ServiceStatus, StartType
 
@@ -227,3 +228,34 @@ def test_a_restart_that_cannot_be_spawned_is_a_driver_error(host):
 
     with pytest.raises(DriverError, match="no such file"):
         host.daemon.spawn_restart(ORDER)
+
+
+def install(paths: Paths, name: str) -> None:
+    home = paths.release_dir / name
+    home.mkdir(parents=True)
+    (home / "python.exe").write_bytes(b"")
+    (home / "python.exe").chmod(0o755)
+    (home / "release.json").write_text('{"digest": "0123456789abcdef"}')
+
+
+def test_the_service_has_the_restart_done_by_the_release_that_is_current_now(tmp_path):
+    paths = Paths(tmp_path, WINDOWS_LAYOUT)
+    install(paths, "0.1.0")
+    install(paths, "0.2.0")
+    (tmp_path / "current").write_bytes(b"0.2.0\r\n")
+    spawned = []
+
+    spawn_from_service(TunnelPaths(paths, "wf0"), ORDER, run=lambda command, flags: spawned.append((command, flags)))
+
+    ((command, flags),) = spawned
+    assert command[0] == str(paths.release_dir / "0.2.0" / "python.exe")
+    assert command[-6:] == ["restart", "--id", ORDER.restart_id, "--timeout", "30", "--wait"]
+    assert not flags & BREAKAWAY
+
+
+def test_a_service_of_no_release_has_the_restart_done_by_its_own_python(tmp_path):
+    spawned = []
+
+    spawn_from_service(Paths(tmp_path).tunnel("wf0"), ORDER, run=lambda command, _flags: spawned.append(command))
+
+    assert spawned[0][0] == sys.executable

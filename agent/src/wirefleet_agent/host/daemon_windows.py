@@ -12,6 +12,7 @@ from ..errors import DriverError, RefusedError, UnreachableError, WireFleetError
 from .control_client import ControlClient
 from .control_protocol import Json
 from .paths import TunnelPaths
+from .releases import ReleaseStore
 from .restart import RestartOrder
 from .service_manager import STOP_TIMEOUT_S, ServiceManager, ServiceState, ServiceStatus, service_name
 
@@ -159,11 +160,16 @@ def run_detached(command: Sequence[str], flags: int) -> None:
     subprocess.Popen(list(command), stdin=null, stdout=null, stderr=null, creationflags=flags, close_fds=True, cwd=None)
 
 
-def spawn_from_service(tunnel: TunnelPaths, order: RestartOrder) -> None:
-    """In the service: the child of a service outlives whoever asked, and the service too. Raises DriverError."""
-    command = order.command(tunnel)
+def spawn_from_service(tunnel: TunnelPaths, order: RestartOrder, run: RunDetached = run_detached) -> None:
+    """In the service: the child of a service outlives whoever asked, and the service too. Raises DriverError.
+
+    After an upgrade the child is of the release that is current now, which knows how its own service answers.
+    """
+    releases = ReleaseStore(tunnel.host).list().releases
+    current = next((tunnel.host.release_dir / each.version / "python.exe" for each in releases if each.active), None)
+    command = order.command(tunnel, None if current is None else str(current))
     try:
-        run_detached(command, _DETACHED_PROCESS | _CREATE_NEW_PROCESS_GROUP)
+        run(command, _DETACHED_PROCESS | _CREATE_NEW_PROCESS_GROUP)
     except OSError as error:
         raise _spawn_failure(command, error) from error
 

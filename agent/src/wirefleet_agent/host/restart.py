@@ -58,9 +58,9 @@ class RestartOrder:
         """Longer than it can take: whoever finds it running after that may take it for dead."""
         return GRACE_S + self.timeout_s + _START_LIMIT_S + (self.wait_s or 0.0)
 
-    def command(self, tunnel: TunnelPaths) -> list[str]:
-        """Carries it out."""
-        words = [sys.executable, *PROGRAM, "--root", str(tunnel.host.root), "--tunnel", tunnel.name]
+    def command(self, tunnel: TunnelPaths, python: str | None = None) -> list[str]:
+        """Carries it out. python: of the agent that does so; None is our own."""
+        words = [python or sys.executable, *PROGRAM, "--root", str(tunnel.host.root), "--tunnel", tunnel.name]
         words += ["daemon", "restart", "--id", self.restart_id]
         words += ["--timeout", f"{self.timeout_s:g}"]
         return [*words, "--wait"] if self.is_waiting else words
