@@ -39,6 +39,7 @@ from .end import end_process
 
 _ERROR_SERVICE_ALREADY_RUNNING = 1056
 _ERROR_SERVICE_DOES_NOT_EXIST = 1060
+_ERROR_SERVICE_CANNOT_ACCEPT_CTRL = 1061  # here: it stops already, as somebody else wants it too
 _ERROR_SERVICE_NOT_ACTIVE = 1062
 _ERROR_FAILED_SERVICE_CONTROLLER_CONNECT = 1063
 
@@ -211,7 +212,7 @@ class WindowsServiceManager:
                 "StartService",
                 name,
                 lambda: win32service.StartService(service, None),
-                tolerate=_ERROR_SERVICE_ALREADY_RUNNING,
+                tolerate=(_ERROR_SERVICE_ALREADY_RUNNING,),
             )
 
     def stop(self, name: str) -> None:
@@ -220,7 +221,7 @@ class WindowsServiceManager:
                 "ControlService",
                 name,
                 lambda: win32service.ControlService(service, win32service.SERVICE_CONTROL_STOP),
-                tolerate=_ERROR_SERVICE_NOT_ACTIVE,
+                tolerate=(_ERROR_SERVICE_NOT_ACTIVE, _ERROR_SERVICE_CANNOT_ACCEPT_CTRL),
             )
 
     def set_start_type(self, name: str, start_type: StartType) -> None:
@@ -272,11 +273,11 @@ def _opened(name: str, access: int, *, must_exist: bool = False) -> Iterator[Any
                 win32service.CloseServiceHandle(handle)
 
 
-def _call(call: str, name: str, function: Callable[[], object], *, tolerate: int | None = None) -> None:
+def _call(call: str, name: str, function: Callable[[], object], *, tolerate: Collection[int] = ()) -> None:
     try:
         function()
     except pywintypes.error as error:
-        if error.winerror != tolerate:
+        if error.winerror not in tolerate:
             raise _failure(call, name, error) from error
 
 
