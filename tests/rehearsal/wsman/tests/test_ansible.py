@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -239,3 +240,25 @@ def test_exclusions_that_defender_does_not_keep_fail_the_host_with_a_reason(wind
     assert outcome.code != 0
     assert "not accepted" in told
     assert "DisableLocalAdminMerge" in told
+
+
+def test_firewall_rules_are_made_once_and_one_that_nobody_wants_goes(windows):
+    running, controller = windows
+    variables = {"wirefleet_overlay_prefixes": ["10.86.0.0/24", "fd57:6c61:86::/64"]}
+    role = task("role", "ansible.builtin.include_role", {"name": "wirefleet.wireguard.firewall"}, vars=variables)
+    made = controller.play("ntlm", [role])
+    again = controller.play("ntlm", [role])
+    without = controller.play("ntlm", [role], "-e", "firewall_heartbeat_port=0")
+
+    assert (made.code, again.code, without.code) == (0, 0, 0), made.text + without.text
+    changed = [
+        outcome.results["wirefleet.wireguard.firewall : Windows lets the tunnel through"]["changed"]
+        for outcome in (made, again, without)
+    ]
+    assert changed == [True, False, True]
+    names = [rule["name"] for rule in json.loads((running.state / "firewall.json").read_text()).values()]
+    assert sorted(names) == [
+        "WireFleet wf0: ping (ICMPv4 in)",
+        "WireFleet wf0: ping (ICMPv6 in)",
+        "WireFleet wf0: tunnel (UDP in)",
+    ]
