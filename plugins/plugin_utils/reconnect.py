@@ -26,6 +26,9 @@ RECONNECT_S = 120.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
 # What the winrm plugin raises without a type of its own: it broke while a module's text was sent; nobody answered.
 _UNTYPED = ("winrm send_input failed", "the connection attempt timed out")
+_LIBRARIES = {"requests.RequestException"} | {
+    f"{library}.{name}" for library in ("winrm", "pypsrp") for name in ("WinRMTransportError", "WSManFaultError")
+}
 _SHOWN = 160  # of what requests says at length
 _REFUSED = ("credentials were rejected", "failed to authenticate")
 
@@ -48,9 +51,9 @@ def is_connection_error(error: BaseException) -> bool:
         return True
     if isinstance(error, AnsibleError):
         return any(words in str(error) for words in _UNTYPED)
-    # pywinrm and requests are there only where WinRM is used, so their errors are known by name.
+    # pywinrm, pypsrp and requests are there only where they are used, so their errors are known by name.
     names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
-    return bool(names & {"requests.RequestException", "winrm.WinRMTransportError", "winrm.WSManFaultError"})
+    return bool(names & _LIBRARIES)
 
 
 def once(call: Callable[[], T]) -> T:

@@ -62,9 +62,16 @@ def back(clock, outcomes, *, timeout_s=120.0, is_lost=False):
     return result, len(resets), said
 
 
+def of_pypsrp(name):
+    """An error of the library behind the connection plugin psrp, which is not installed everywhere."""
+    return type(name, (Exception,), {"__module__": "pypsrp.exceptions"})("gone")
+
+
 @pytest.mark.parametrize(
     "error",
     [
+        of_pypsrp("WinRMTransportError"),
+        of_pypsrp("WSManFaultError"),
         AnsibleConnectionFailure("gone"),
         RequestsConnectionError("reset by peer"),
         WinRMTransportError("http", 500, ""),
