@@ -76,7 +76,7 @@ EXAMPLES = r"""
 - name: The agent is installed and running
   wirefleet.wireguard.tunnel_service:
     tunnel: wf0
-    bundle: "{{ wirefleet_bundle.path }}"
+    bundle: "{{ bundle_paths.windows }}" # a fact of the role bundle
 
 - name: Nothing of the agent is left
   wirefleet.wireguard.tunnel_service:
