@@ -37,9 +37,18 @@ def test_the_integration_script_finds_its_playbooks_in_the_copy_of_itself_that_a
         ), name
 
 
+def test_the_host_under_test_is_not_called_as_the_controller_is() -> None:
+    # Tasks that site.yml delegates to localhost, such as the making of the bundle, would run on it.
+    workflow = (COLLECTION / ".github" / "workflows" / "windows.yml").read_text("utf-8")
+
+    [name] = re.findall(r"\[windows\]\n +(\S+) ansible_host=127\.0\.0\.1\n", workflow)
+
+    assert name not in ("localhost", "127.0.0.1")
+
+
 def test_the_fleet_of_the_integration_test_can_be_planned_for_a_host_at_127_0_0_1(tmp_path: Path) -> None:
     inventory = tmp_path / "inventory.winrm"
-    inventory.write_text("[windows]\nlocalhost ansible_host=127.0.0.1 ansible_connection=winrm\n", "utf-8")
+    inventory.write_text("[windows]\nrunner ansible_host=127.0.0.1 ansible_connection=winrm\n", "utf-8")
     command = [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), "-i", str(TARGET / "fleet.yml")]
 
     planned = subprocess.run(
