@@ -16,8 +16,14 @@ from .host import WineHost
 _UNCOUNTED_FILES = re.compile(
     r"^(windows/|users/[^/]+/(temp|appdata/local/temp)(/|$)|ProgramData/Microsoft/)", re.IGNORECASE
 )
-# The trusted roots, which the first check of a signature makes; Windows has them from the start.
-_UNCOUNTED_KEYS = re.compile(r"^HKEY_LOCAL_MACHINE\\Software\\Microsoft\\SystemCertificates(\\|$)", re.IGNORECASE)
+# The trusted roots, which the first check of a signature makes, and the number of the service that was started last.
+_UNCOUNTED_KEYS = re.compile(
+    r"^[^\\]+\\(Software\\(Wow6432Node\\)?Microsoft\\SystemCertificates(\\|$)|System\\CurrentControlSet\\Control\\ServiceCurrent$)",
+    re.IGNORECASE,
+)
+# Windows keeps a key for every interface that there ever was; what counts is whether anything is set in it.
+_INTERFACES = re.compile(r"\\Services\\Tcpip6?(\\Parameters(\\Interfaces(\\\{[^\\]+\})?)?)?$", re.IGNORECASE)
+_SET_VALUE = re.compile(r'^"[^"]+"=(?!"")', re.MULTILINE)
 _UNCOUNTED_FAMILIES = {"not_shown.json"}
 _HIVES = ("HKLM\\Software", "HKLM\\System\\CurrentControlSet\\Services", "HKLM\\System\\CurrentControlSet\\Control")
 
@@ -54,8 +60,10 @@ def _registry(host: WineHost) -> dict[str, str]:
         path.unlink()
         for block in re.split(r"\r?\n\r?\n", text)[1:]:
             key, _, values = block.partition("]")
-            if not _UNCOUNTED_KEYS.match(key.lstrip("[")):
-                found[f"registry {key.lstrip('[')}"] = hashlib.sha256(values.encode()).hexdigest()
+            key = key.lstrip("[")
+            is_kept = not _INTERFACES.search(key) or _SET_VALUE.search(values)
+            if is_kept and not _UNCOUNTED_KEYS.match(key):
+                found[f"registry {key}"] = hashlib.sha256(values.encode()).hexdigest()
     return found
 
 
