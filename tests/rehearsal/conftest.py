@@ -147,10 +147,3 @@ def fleet(fresh: Fleet, first_run: FirstRun) -> Fleet:
     """The converged fleet. A scenario that changes it brings it back."""
     assert first_run.run.returncode == 0, first_run.run.tail
     return fresh
-
-
-@pytest.fixture
-def converged_afterwards(fleet: Fleet) -> Iterator[None]:
-    yield
-    run = fleet.play("site")
-    assert run.returncode == 0, run.tail

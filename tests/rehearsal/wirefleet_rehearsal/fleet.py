@@ -115,7 +115,7 @@ class Fleet:
         )
         self.runs.append(Run(done.returncode, done.stdout, time.monotonic() - started))
         with (self.home / "ansible.log").open("a", encoding="utf-8") as log:
-            log.write(f"===== {' '.join(command)}\n{done.stdout}\n")
+            log.write(f"===== {' '.join(command)} ({self.runs[-1].duration_s:.1f} s)\n{done.stdout}\n")
         return self.runs[-1]
 
     def windows(self, name: str) -> WineHost:
