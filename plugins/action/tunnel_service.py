@@ -103,9 +103,17 @@ class ActionModule(AgentAction):
             return False
         if self.options["state"] == "absent":
             return True
-        pointer = {"path": ntpath.join(self.options["root"], "current"), "get_checksum": False}
-        raw = self.run_module("ansible.windows.win_stat", pointer)
-        return not (raw.get("stat") or {}).get("exists")
+        pointer = ntpath.join(self.options["root"], "current")
+        if not self._exists_on_windows(pointer):
+            return True
+        raw = self.run_command(["cmd.exe", "/d", "/c", "type", pointer])
+        release = str(raw.get("stdout") or "").strip()
+        is_known = raw.get("rc") == 0 and bool(release)
+        return is_known and not self._exists_on_windows(release_program(self.options["root"], release))
+
+    def _exists_on_windows(self, path: str) -> bool:
+        raw = self.run_module("ansible.windows.win_stat", {"path": path, "get_checksum": False})
+        return bool((raw.get("stat") or {}).get("exists", raw.get("failed", False)))
 
     def _backend(self) -> ServiceBackend:
         wanted = self.options["backend"]

@@ -343,6 +343,19 @@ def test_pointer_without_a_release_is_no_installation_in_any_language(windows, r
     assert run_action(ActionModule, {"bundle": bundle})["release"] == "0.2.0"
 
 
+def test_release_without_its_program_is_no_installation_in_any_language(windows, run_action, bundle):
+    said = {"rc": 3, "stdout": "", "stderr": "Das System kann den angegebenen Pfad nicht finden.", "msg": "non-zero"}
+    windows.replies[("release", "list")] = {"raw": {**said, "failed": True}}
+    windows.replies[("cmd.exe",)] = {"raw": {"rc": 0, "stdout": "0.1.0\r\n"}}
+    checksum = windows.modules[STAT]["stat"]["checksum"]
+    there = {"stat": {"exists": True, "checksum": checksum}}
+    windows.modules[STAT] = [there, {"stat": {"exists": False}}, there]
+
+    assert run_action(ActionModule, {"bundle": bundle})["release"] == "0.2.0"
+    looked_at = [call.arguments["path"] for call in windows.calls if call.module == STAT]
+    assert looked_at[:2] == [rf"{ROOT}\current", rf"{ROOT}\releases\0.1.0\python.exe"]
+
+
 def test_damaged_agent_is_not_taken_for_none(windows, run_action, bundle):
     windows.replies[("release", "list")] = {"raw": {"rc": 1, "stdout": "", "stderr": "Traceback", "failed": True}}
 
