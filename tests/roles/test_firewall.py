@@ -49,7 +49,7 @@ def test_a_port_that_is_none_is_refused_by_its_variable(tmp_path, variable):
 
 
 def test_no_heartbeat_port_is_fine(tmp_path):
-    _, output = play(tmp_path, "wirefleet_heartbeat_port=0")
+    _dummy, output = play(tmp_path, "wirefleet_heartbeat_port=0")
 
     assert "There is no port" not in output
     assert "Set wirefleet_overlay_prefixes" in output
