@@ -77,7 +77,11 @@ class _Verifier:
 
     def findings(self) -> Iterator[Finding]:
         if not self._observed.get("running"):
-            yield self._error("daemon_not_running", "the tunnel service does not run", "run site.yml, which starts it; its log tells why")
+            yield self._error(
+                "daemon_not_running",
+                "the tunnel service does not run",
+                "run site.yml, which starts it; its log tells why",
+            )
             return
         yield from self._key()
         yield from self._process()

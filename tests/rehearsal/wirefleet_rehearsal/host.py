@@ -18,7 +18,7 @@ from pathlib import Path
 from wirefleet_lab.machine import in_namespace, pids_in
 
 from .cache import RehearsalError
-from .prefix import make_prefix
+from .prefix import make_prefix, remove_session
 
 BOOT_TIMEOUT_S = 90.0
 COMMAND_TIMEOUT_S = 120.0
@@ -105,6 +105,7 @@ class WineHost:
             if time.monotonic() > deadline:
                 raise RehearsalError(f"{self.name}: processes do not end: {[pid for pid in mine if _exists(pid)]}")
             time.sleep(0.05)
+        remove_session(self.prefix)
 
     def remove(self) -> None:
         """No process and no file is left."""

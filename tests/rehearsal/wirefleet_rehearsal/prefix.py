@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,6 +60,9 @@ _SHUTDOWN = """\
 '{wineserver}' -k </dev/null >/dev/null 2>&1
 '{wineserver}' -w </dev/null >/dev/null 2>&1
 """
+# Debian's wineserver makes a directory per session and writes its name into the prefix.
+_SESSIONS = Path("/tmp")
+_SESSION_NAME = re.compile(r"wine-[A-Za-z0-9]{6}")
 _SCRIPTS = {"wenv": _ENVIRONMENT, "wboot": _BOOT, "wexec": _EXEC, "wpy": _PYTHON, "wshutdown": _SHUTDOWN}
 
 
@@ -83,7 +87,19 @@ def _make_template(target: Path) -> None:
             timeout=COMMAND_TIMEOUT_S,
             check=True,
         )
+    remove_session(target)
     _link_shared_dlls(target)
+
+
+def remove_session(prefix: Path) -> None:
+    """Remove the directory of the wineserver's socket, which no wineserver removes. Nothing may run in the prefix."""
+    note = prefix / "wineserver"
+    if not note.is_file():
+        return
+    name = note.read_text(encoding="ascii", errors="replace").strip()
+    if _SESSION_NAME.fullmatch(name):
+        shutil.rmtree(_SESSIONS / name, ignore_errors=True)
+    note.unlink()
 
 
 def _link_shared_dlls(prefix: Path) -> None:
@@ -113,7 +129,6 @@ def make_prefix(prefix: Path, cpu: int) -> None:
         shutil.rmtree(prefix, ignore_errors=True)
         prefix.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(template(), prefix, symlinks=True)
-        (prefix / "wineserver").unlink(missing_ok=True)
     values = {
         "prefix": prefix, "cpu": cpu, "wine": WINE, "wineserver": WINESERVER, "overrides": _OVERRIDES,
         "dlls": build_dlls(),
