@@ -48,6 +48,14 @@ def tunnel(pair: TunnelPair, monitor: CountingMonitor) -> Iterator[Tunnel]:
     made.stop()
 
 
+@pytest.fixture
+def clearings(pair: TunnelPair, tunnel: Tunnel, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When the sources that had been learned were forgotten."""
+    found: list[float] = []
+    monkeypatch.setattr(tunnel.udp, "forget_sources", lambda: found.append(pair.clock.now))
+    return found
+
+
 def test_a_storm_of_changes_is_looked_at_once_at_its_start_and_once_after_a_moment(
     pair: TunnelPair, tunnel: Tunnel, monitor: CountingMonitor
 ) -> None:
@@ -64,14 +72,30 @@ def test_a_storm_of_changes_is_looked_at_once_at_its_start_and_once_after_a_mome
     assert (during, monitor.looks) == (1, 2)
 
 
-def test_changes_are_heard_again_when_it_is_quiet(pair: TunnelPair, tunnel: Tunnel, monitor: CountingMonitor) -> None:
+def test_changes_are_heard_again_when_it_is_quiet(
+    pair: TunnelPair, tunnel: Tunnel, monitor: CountingMonitor, clearings: list[float]
+) -> None:
     for _ in range(3):
         monitor.change()
         pair.loop.run_once(0)
         pair.clock.now += 0.2
         pair.loop.run_once(0)
 
-    assert monitor.looks == 3
+    assert len(clearings) == 3
+
+
+def test_a_change_that_came_before_sources_were_forgotten_does_not_forget_later_ones(
+    pair: TunnelPair, tunnel: Tunnel, monitor: CountingMonitor, clearings: list[float]
+) -> None:
+    monitor.change()
+    pair.loop.run_once(0)
+    monitor.change()
+
+    for _ in range(10):
+        pair.clock.now += 0.2
+        pair.loop.run_once(0)
+
+    assert len(clearings) == 1
 
 
 def test_a_tunnel_that_stops_amid_a_storm_leaves_nothing_behind(

@@ -117,7 +117,8 @@ def test_a_confirmed_change_stays_and_the_session_survives_it(hosts):
 def test_a_killed_daemon_starts_again_and_an_unconfirmed_change_that_expired_meanwhile_is_gone(hosts):
     a, b = hosts
     join(a, b)
-    a.apply(a.conf(b.as_peer(), extra="MTU = 1300"), confirm_timeout_s=1)
+    # Longer than a busy machine takes to kill it: else it reverts by itself before.
+    a.apply(a.conf(b.as_peer(), extra="MTU = 1300"), confirm_timeout_s=6)
 
     os.kill(a.daemon_pid(), signal.SIGKILL)
     wait_until(lambda: not a.call("status")["running"], "the daemon is dead")

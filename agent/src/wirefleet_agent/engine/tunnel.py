@@ -220,8 +220,9 @@ class Tunnel:
             self._call_later("underlay", _SETTLE_S, self._underlay_settled)
 
     def _underlay_settled(self) -> None:
-        """What came meanwhile waits in the monitor and is heard in the next turn."""
+        """What came meanwhile is dealt with now: heard later, it would cost sources that were learned since."""
         if self._monitor is not None:
+            self._monitor.has_changed()
             self._loop.add_reader(self._monitor.fileno(), self._underlay_changed)
         self._clear_sources()
 

@@ -224,7 +224,8 @@ def test_an_idle_shell_ends_while_the_server_runs(serve):
     client.run_command(shell, "sleep", ["30"])
 
     deadline = time.monotonic() + 10
-    while "idle time-out" not in (running.state / "trace.jsonl").read_text():
+    trace = running.state / "trace.jsonl"  # there from the first line on
+    while not trace.exists() or "idle time-out" not in trace.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
