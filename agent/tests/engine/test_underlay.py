@@ -17,10 +17,13 @@ class CountingMonitor:
 
     def __init__(self) -> None:
         self._bell = Doorbell()
+        self._is_rung = False
         self.looks = 0
 
     def change(self) -> None:
-        self._bell.ring()
+        if not self._is_rung:  # once per silence, as a doorbell wants it
+            self._bell.ring()
+        self._is_rung = True
 
     def fileno(self) -> int:
         return self._bell.fileno()
@@ -28,7 +31,8 @@ class CountingMonitor:
     def has_changed(self) -> bool:
         self.looks += 1
         self._bell.silence()
-        return True
+        was_rung, self._is_rung = self._is_rung, False
+        return was_rung
 
     def close(self) -> None:
         self._bell.close()
