@@ -122,9 +122,10 @@ def _peer_of(caller: Caller, underlay: MemoryUnderlay) -> MemoryHost:
     """A second host at 192.0.2.2; from now on its key stands where the recorded requests have the example's."""
     example = json.loads((FOLDER / "config_apply_live.json").read_text())["stdin"]["conf"]
     recorded = re.search(r"PublicKey = (\S+)", example)[1]
-    peer = MemoryHost(caller.root / "peer", underlay=underlay, hosts=("192.0.2.2",))
+    # Its tunnel has a name of its own: on Windows both control pipes belong to one machine.
+    peer = MemoryHost(caller.root / "peer", tunnel="wf1", underlay=underlay, hosts=("192.0.2.2",))
     ours = KeyStore(Paths(caller.root)).ensure("wf0").public_key
-    theirs = KeyStore(Paths(peer.root)).ensure("wf0").public_key
+    theirs = KeyStore(Paths(peer.root)).ensure("wf1").public_key
     conf = (
         example.replace(recorded, str(ours)).replace("192.0.2.2", "192.0.2.1").replace("10.86.0.1/24", "10.86.0.2/24")
     )
