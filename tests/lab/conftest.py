@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,36 +21,13 @@ import pytest
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "lab"))
+
+from wirefleet_lab.runs import Run  # noqa: E402  # once it can be found
+
 LAB = CHECKOUT / "lab" / "lab.py"
 RUN_TIMEOUT_S = 420
 ALL_HOSTS = ("hub-1", "hub-2", "hub-3", "spoke-1", "spoke-2", "spoke-3")
-_RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-
-
-@dataclass
-class Recap:
-    """Counts of one host at the end of a run."""
-
-    ok: int
-    changed: int
-    unreachable: int
-    failed: int
-
-
-@dataclass
-class Run:
-    """One finished ansible command."""
-
-    returncode: int
-    output: str
-
-    @property
-    def recap(self) -> dict[str, Recap]:
-        return {match[1]: Recap(*map(int, match.groups()[1:])) for match in _RECAP.finditer(self.output)}
-
-    @property
-    def changed(self) -> dict[str, int]:
-        return {name: recap.changed for name, recap in self.recap.items() if recap.changed}
 
 
 @dataclass
@@ -114,6 +90,7 @@ class Fleet:
         return self._ansible(["ansible", host, "-m", name, "-a", json.dumps(options)], arguments, None)
 
     def _ansible(self, command: list[str], arguments: tuple[str, ...], inventory: Path | None) -> Run:
+        started = time.monotonic()
         done = subprocess.run(
             [*command, "-i", str(inventory or self.inventory()), *arguments],
             cwd=self.home,
@@ -125,7 +102,7 @@ class Fleet:
             timeout=RUN_TIMEOUT_S,
             check=False,
         )
-        self.runs.append(Run(done.returncode, done.stdout))
+        self.runs.append(Run(done.returncode, done.stdout, time.monotonic() - started))
         return self.runs[-1]
 
     def lab(self, *arguments: str) -> subprocess.CompletedProcess[str]:

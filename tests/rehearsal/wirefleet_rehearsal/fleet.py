@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 from wirefleet_lab.machine import in_namespace
+from wirefleet_lab.runs import Run
 
 from . import lifecycle
 from .cache import CHECKOUT
@@ -28,39 +29,7 @@ from .host import WineHost
 from .topology import ALL_HOSTS, CONTROLLER, WINDOWS_HOSTS, Rehearsal
 
 RUN_TIMEOUT_S = 600.0
-_RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 _PING = ["ping", "-n", "-q", "-c", "3", "-i", "0.2", "-w", "6"]
-
-
-@dataclass
-class Recap:
-    """Counts of one host at the end of a run."""
-
-    ok: int
-    changed: int
-    unreachable: int
-    failed: int
-
-
-@dataclass
-class Run:
-    """One finished ansible command."""
-
-    returncode: int
-    output: str
-    duration_s: float
-
-    @property
-    def recap(self) -> dict[str, Recap]:
-        return {match[1]: Recap(*map(int, match.groups()[1:])) for match in _RECAP.finditer(self.output)}
-
-    @property
-    def changed(self) -> dict[str, int]:
-        return {name: recap.changed for name, recap in self.recap.items() if recap.changed}
-
-    @property
-    def tail(self) -> str:
-        return self.output[-8000:]
 
 
 @dataclass

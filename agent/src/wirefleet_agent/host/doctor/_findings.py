@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from ...errors import InternalError
 from ..control_protocol import Json
 
 
@@ -57,4 +58,4 @@ class CheckOnly:
 
     def fix(self, finding: Finding) -> None:
         """Never called: nothing that such a check finds is fixable."""
-        raise NotImplementedError(finding.code)
+        raise InternalError(f"nobody can repair {finding.code} from here")
