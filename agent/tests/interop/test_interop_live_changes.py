@@ -9,7 +9,7 @@ import socket
 import pytest
 from support.netns import Lab, run, wait_until
 from support.topologies import OVERLAYS, dual_stack_pair
-from support.traffic import PingStream, Transfer, is_silent
+from support.traffic import GENTLE_WINDOW_BYTES, PingStream, Transfer, is_silent
 from support.wireguard import OURS, THEIRS, TunnelEnd
 
 pytestmark = pytest.mark.netns
@@ -35,7 +35,14 @@ def test_syncconf_of_other_peers_costs_the_running_ones_nothing(make_pair, lab: 
 
     there = PingStream(one.namespace, two.addresses[0])
     back = PingStream(two.namespace, one.addresses[1])
-    transfer = Transfer(two.namespace, one.namespace, one.addresses[0], lab.directory, size=24 << 20)
+    transfer = Transfer(
+        two.namespace,
+        one.namespace,
+        one.addresses[0],
+        lab.directory,
+        size=24 << 20,
+        window_bytes=GENTLE_WINDOW_BYTES,
+    )
     for turn in range(20):
         chosen = others[turn % 4 :: 2]
         extra = "".join(peer_section(key, f"10.{100 + n}.0.0/16, fd{n:02x}::/16") for n, key in enumerate(chosen))

@@ -15,6 +15,8 @@ from support.netns import Namespace, Process, wait_until
 _REPLY = re.compile(r"icmp_seq=(\d+) ttl=")
 _SENT = re.compile(r"(\d+) packets transmitted")
 _TRANSFER_TIMEOUT_S = 90.0
+# A packet costs a socket's buffer of 208 KiB at most 2.3 KiB: half of it for the transfer, the other for the pings.
+GENTLE_WINDOW_BYTES = 64 << 10
 
 
 class PingStream:
@@ -57,6 +59,8 @@ _RECEIVER = """
 import hashlib, socket, sys
 family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET
 listener = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
+if window := int(sys.argv[4]):
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
 print('listening', flush=True)
 listener.settimeout(float(sys.argv[3]))
 connection, _ = listener.accept()
@@ -77,10 +81,23 @@ connection.close()
 
 
 class Transfer:
-    """One TCP connection that carries random bytes; starts at once."""
+    """One TCP connection that carries random bytes; starts at once.
+
+    window_bytes: at most so much is on its way; 0 lets the kernel choose. Where pings beside it are counted it has to
+    be small (``GENTLE_WINDOW_BYTES``): wireguard-go keeps its socket's default buffer, and a burst of data or
+    acknowledgements that a busy machine lets pile up would flow over there and take pings with it.
+    """
 
     def __init__(
-        self, sender: Namespace, receiver: Namespace, address: str, directory: Path, *, size: int, port: int = 7100
+        self,
+        sender: Namespace,
+        receiver: Namespace,
+        address: str,
+        directory: Path,
+        *,
+        size: int,
+        port: int = 7100,
+        window_bytes: int = 0,
     ) -> None:
         self._file = directory / f"transfer-{receiver.label}-{port}"
         # Random, but not all of it: making it must not cost more than sending it.
@@ -88,7 +105,7 @@ class Transfer:
         self._file.write_bytes((block * (size // len(block) + 1))[:size])
         self._size = size
         arguments = (address, str(port), str(_TRANSFER_TIMEOUT_S))
-        self._receiver = receiver.start("python3", "-c", _RECEIVER, *arguments)
+        self._receiver = receiver.start("python3", "-c", _RECEIVER, *arguments, str(window_bytes))
         wait_until(lambda: "listening" in self._receiver.output, "the receiver listens")
         self._sender = sender.start("python3", "-c", _SENDER, *arguments, str(self._file))
 
