@@ -37,7 +37,9 @@ options:
     type: list
     elements: str
   max_handshake_age_s:
-    description: Seconds after which a handshake is too old.
+    description:
+      - Seconds after which a handshake is too old.
+      - Peers with a keepalive get as much longer as its interval is, since that keepalive may be what renews a session.
     type: int
     default: 180
 author:

@@ -48,7 +48,7 @@ options:
   max_handshake_age_s:
     description:
       - Age in seconds from which the last handshake with a peer is stale. V(0) turns the check off.
-      - Peers with a keepalive interval of more than 60 s get as much longer as the interval is.
+      - Peers with a keepalive get as much longer as its interval is, since that keepalive may be what renews a session.
     type: int
     default: 180
   fail_on_findings:

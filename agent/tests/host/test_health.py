@@ -237,3 +237,18 @@ def test_status_tells_which_peers_have_not_answered_since_the_change(pair):
 
 def handshakes_of(host):
     return next(iter(host.live.tunnel.device.peers.values())).last_handshake
+
+
+def test_an_idle_session_is_healthy_at_every_moment_whoever_keeps_it_warm(pair):
+    one, two = pair
+    keepers = [(one, 25, two, 0), (one, 0, two, 25)]
+
+    for keeper, interval, other, none in keepers:
+        apply(keeper, conf(as_peer(other, keepalive=interval)))
+        apply(other, conf(as_peer(keeper, keepalive=none)))
+        seen = []
+        for _ in range(400):
+            pass_s(1, one, two)
+            seen.append(is_healthy(keeper if interval else other, other if interval else keeper))
+
+        assert all(seen)

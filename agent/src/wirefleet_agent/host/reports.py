@@ -55,7 +55,12 @@ def tunnel_health(
     for key in wanted:
         peer = peers.get(key)
         age_s = None if peer is None else _handshake_age_s(peer, now)
-        is_young = age_s is not None and age_s <= request.max_handshake_age_s
+        # Where only the responder sends, its first keepalive after 165 s makes the initiator renew the session.
+        is_young = (
+            peer is not None
+            and age_s is not None
+            and age_s <= request.max_handshake_age_s + peer.persistent_keepalive_s
+        )
         has_proof = peer is not None and is_proven(peer)
         row: Json = {"public_key": key, "name": names.get(key), "ok": is_young and has_proof}
         rows.append(row | {"last_handshake_age_s": age_s, "is_proven": has_proof})
