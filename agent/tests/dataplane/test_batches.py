@@ -12,7 +12,7 @@ import pytest
 from support.packets import ip_packet
 from support.tunnels import LEFT, LEFT6, PORT, RIGHT, RIGHT6, TunnelPair
 from wirefleet_agent.core import SendDatagram
-from wirefleet_agent.dataplane import Inbound, Outbound, outbound_batches
+from wirefleet_agent.dataplane import Inbound, Outbound, packet_batch
 from wirefleet_agent.drops import DropReason
 from wirefleet_agent.keys import PublicKey
 from wirefleet_agent.wire import pack_nonce, pack_transport_header
@@ -33,16 +33,19 @@ class Bench:
         self.pair.turn()
         self.sender, self.receiver = self.pair.left.device, self.pair.right.device
         self.now = self.pair.clock.now
-        self.outbound, self.inbound = Outbound(self.sender), Inbound(self.receiver)
-        self.packets, self.datagrams = outbound_batches(64, MTU)
+        self.outbound, self.inbound = Outbound(self.sender, MTU), Inbound(self.receiver)
+        self.packets = packet_batch(64, MTU)
 
     def seal(self, *packets: bytes) -> list[bytes]:
         """The datagrams, those without an endpoint left out."""
         self.packets.clear()
         for packet in packets:
             self.packets.append(packet)
-        self.outbound.process(self.packets, self.datagrams, self.now)
-        return [bytes(self.datagrams.slot(i)) for i in range(self.datagrams.count) if self.datagrams.endpoints[i]]
+        return [
+            bytes(datagrams.slot(i))
+            for datagrams in self.outbound.process(self.packets, self.now)
+            for i in range(datagrams.count)
+        ]
 
     def seal_as_it_is(self, plaintext: bytes) -> bytes:
         """A datagram around anything, as only a broken or malicious peer makes it."""
@@ -55,7 +58,9 @@ class Bench:
         batch = Batch(max(1, len(datagrams)), 65536)
         for datagram in datagrams:
             batch.append(datagram, source, LOCAL)
-        return [bytes(packet) for packet in self.inbound.process(batch, self.now)]
+        packets = self.inbound.process(batch, self.now)
+        assert not any(isinstance(packet, list) for packet in packets)
+        return [bytes(packet) for packet in packets if not isinstance(packet, list)]
 
     @property
     def drops(self) -> Counter[DropReason]:

@@ -21,15 +21,27 @@ def test_a_payload_lies_behind_the_headroom_of_its_slot() -> None:
     assert batch.endpoints[:2] == [None, Endpoint("192.0.2.1", 1)]
 
 
-def test_a_reframed_batch_shares_memory_and_nothing_else() -> None:
-    packets = Batch(2, 64, headroom=16)
-    datagrams = packets.reframed(0)
-    packets.append(b"payload")
+def test_a_slot_of_several_datagrams_is_told_apart() -> None:
+    batch = Batch(2, 64)
+    batch.append(b"aaaabbbbcc")
+    batch.append(b"one")
 
-    datagrams.lengths[0] = 23
+    batch.segment_sizes[0] = 4
+    batch.segment_sizes[1] = 64
 
-    assert bytes(datagrams.slot(0)) == bytes(16) + b"payload"
-    assert (packets.lengths[0], datagrams.count) == (7, 0)
+    assert batch.datagrams(0) == [b"aaaa", b"bbbb", b"cc"]
+    assert batch.datagrams(1) == [b"one"]
+
+
+def test_views_of_all_slots_are_made_once_and_follow_the_memory() -> None:
+    batch = Batch(2, 64, headroom=16)
+    views = batch.views(16, 3)
+
+    batch.append(b"one")
+    batch.append(b"two")
+
+    assert views == (b"one", b"two")
+    assert batch.views(16, 3) is views
 
 
 @pytest.mark.parametrize("size", [49, 1000])
@@ -51,8 +63,3 @@ def test_what_does_not_fit_is_refused(size: int) -> None:
 def test_a_batch_without_room_is_refused(capacity: int, stride: int, headroom: int) -> None:
     with pytest.raises(ValueError, match="room"):
         Batch(capacity, stride, headroom)
-
-
-def test_a_buffer_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="fit"):
-        Batch(2, 64, buffer=bytearray(64))

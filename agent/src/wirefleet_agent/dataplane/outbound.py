@@ -1,79 +1,110 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""From the TUN to the underlay: a batch of packets becomes a batch of datagrams in the same memory.
+"""From the TUN to the underlay: a batch of packets becomes batches of datagrams.
 
-Consecutive packets of one peer share a lease. Whatever has no session, no route, or does not fit goes to the core
-one by one, which stages, drops and counts; its slot is left without an endpoint and is not sent.
+Consecutive packets of one peer share a lease. A super-packet is cut while it is sealed: each piece's header
+is written before its payload, over the tail of the piece before, which is sealed already, so that no payload is copied.
+Whatever has no session, no route, or does not fit goes to the core one by one, which stages, drops and counts.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from typing import Final
 
 from ..core import Device, Peer, SealLease
+from ..drops import DropReason
+from ..errors import PacketDropped
 from ..wire import TAG_BYTES, TRANSPORT_HEADER_BYTES, TRANSPORT_OVERHEAD_BYTES, TRANSPORT_TYPE, padded_length
 from ..wire.batch import Batch
+from . import virtio
+from .nonces import Nonces
+from .segmentation import Segments, complete_checksum, segment
+from .virtio import OffloadHeader
 
 _HEADER = struct.Struct("<IIQ")
-_NONCE = struct.Struct("<4xQ")
 _PADDING = 16
 _ZEROS = tuple(bytes(n) for n in range(_PADDING))
 _MIN_ROOM_BYTES = 2048
+_SUPER_PACKET_BYTES = 65536 + _PADDING
+DATAGRAMS: Final = 128  # in one batch: two super-packets of full size and then some
 
 
-def outbound_batches(capacity: int, mtu_bytes: int) -> tuple[Batch, Batch]:
-    """(packets, datagrams) over one memory: packets are read behind a header's room, datagrams begin with it."""
-    room = max(mtu_bytes + _PADDING + TAG_BYTES, _MIN_ROOM_BYTES)
-    stride = TRANSPORT_HEADER_BYTES + (room + _PADDING - 1) // _PADDING * _PADDING
-    packets = Batch(capacity, stride, TRANSPORT_HEADER_BYTES)
-    return packets, packets.reframed(0)
+def packet_batch(capacity: int, mtu_bytes: int, *, has_offloads: bool = False) -> Batch:
+    """Where packets of the TUN are read into: behind the room for an offload header, with room for padding."""
+    room = _SUPER_PACKET_BYTES if has_offloads else _room_bytes(mtu_bytes)
+    return Batch(capacity, TRANSPORT_HEADER_BYTES + room, TRANSPORT_HEADER_BYTES)
+
+
+def _room_bytes(mtu_bytes: int) -> int:
+    return max((mtu_bytes + 2 * _PADDING - 1) & -_PADDING, _MIN_ROOM_BYTES)
 
 
 class Outbound:
-    """Seals batches for one device."""
+    """Seals batches for one device. has_offloads: an offload header stands before each packet."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, mtu_bytes: int, *, has_offloads: bool = False) -> None:
         self._device = device
+        self._has_offloads = has_offloads
+        self._room = _room_bytes(mtu_bytes)
+        self._datagrams = Batch(DATAGRAMS, self._room + TRANSPORT_OVERHEAD_BYTES)
+        self._nonces = Nonces(DATAGRAMS)
 
-    def process(self, packets: Batch, datagrams: Batch, now: float) -> int:
-        """Seal ``packets`` in place; ``datagrams`` is their second look (``outbound_batches``).
+    def process(self, packets: Batch, now: float) -> Iterator[Batch]:
+        """Seal ``packets``, which are used up by it; yields batches to be sent before the next one is asked for.
 
-        Returns how many datagrams have an endpoint. Poll the device and send what it has *before* them: it
-        may be older data of the same peers (checklist 31).
+        Poll the device and send what it has *before* each of them: it may be older data of the same peers
+        (checklist 31).
         """
-        device = self._device
+        datagrams = self._datagrams
+        datagrams.count = 0
         count = packets.count
-        peers = self._owners(packets)
-        datagrams.count = count
-        sealed = first = 0
+        peers, offloads = self._look(packets)
+        first = 0
         while first < count:
-            peer = peers[first]
+            peer, offload = peers[first], offloads[first]
+            if offload is not None:
+                yield from self._seal_super_packet(packets, first, offload, peer, now)
+                first += 1
+                continue
             end = first + 1
-            while end < count and peers[end] is peer:
+            while end < count and peers[end] is peer and offloads[end] is None:
                 end += 1
-            lease = device.lease_seal(peer, end - first, now) if peer is not None else None
+            if end - first > datagrams.capacity - datagrams.count:
+                yield datagrams
+                datagrams.count = 0
+            lease = self._device.lease_seal(peer, end - first, now) if peer is not None else None
             if lease is None:
                 for i in range(first, end):
-                    datagrams.endpoints[i] = None
-                    device.send_packet(packets.slot(i), now)
+                    self._device.send_packet(packets.slot(i), now)
             else:
-                wire_bytes = _seal_run(lease, packets, datagrams, first, end, device.mtu_bytes)
-                device.commit_seal(lease, end - first, wire_bytes, now)
-                sealed += end - first
+                self._seal_run(lease, packets, first, end, now)
             first = end
-        return sealed
+        if datagrams.count:
+            yield datagrams
 
-    def _owners(self, packets: Batch) -> list[Peer | None]:
-        """For each packet the peer that its destination belongs to; None lets the core say what is wrong with it."""
+    def _look(self, packets: Batch) -> tuple[list[Peer | None], list[OffloadHeader | None]]:
+        """By packet the peer that its destination belongs to (None lets the core say what is wrong with it), and
+        what there is to cut. Checksums that are missing are put in."""
         buffer, view, stride = packets.buffer, packets.view, packets.stride
         lookup = self._device.allowed_ips.lookup
-        room = stride - packets.headroom - TAG_BYTES
+        room, has_offloads = self._room, self._has_offloads
         mtu_bytes = self._device.mtu_bytes
         start = packets.headroom
         peers: list[Peer | None] = []
-        for length in packets.lengths[: packets.count]:
+        offloads: list[OffloadHeader | None] = []
+        for i in range(packets.count):
+            offload = None
+            if has_offloads:
+                before = start - virtio.HEADER_BYTES
+                if buffer[before + 1]:
+                    offload = OffloadHeader.unpack(buffer, before)
+                elif buffer[before] & virtio.NEEDS_CSUM:
+                    self._complete(packets, i, start)
+            length = packets.lengths[i]
             version = buffer[start] >> 4 if length else 0
-            if length > room or padded_length(length, mtu_bytes) > room:
+            if offload is None and padded_length(length, mtu_bytes) > room:
                 peers.append(None)
             elif version == 4 and length >= 20:
                 peers.append(lookup(view[start + 16 : start + 20].tobytes()))
@@ -81,32 +112,113 @@ class Outbound:
                 peers.append(lookup(view[start + 24 : start + 40].tobytes()))
             else:
                 peers.append(None)
+            offloads.append(offload)
             start += stride
-        return peers
+        return peers, offloads
 
+    def _complete(self, packets: Batch, i: int, start: int) -> None:
+        offload = OffloadHeader.unpack(packets.buffer, start - virtio.HEADER_BYTES)
+        try:
+            complete_checksum(packets.buffer, start, packets.lengths[i], offload)
+        except PacketDropped:
+            packets.lengths[i] = 0  # for the core to count
 
-def _seal_run(lease: SealLease, packets: Batch, datagrams: Batch, first: int, end: int, mtu_bytes: int) -> int:
-    """Seal slots first..end-1 under the lease's counters; returns the bytes on the wire."""
-    buffer, view, stride = packets.buffer, packets.view, packets.stride
-    lengths, sizes, endpoints, locals_ = packets.lengths, datagrams.lengths, datagrams.endpoints, datagrams.locals
-    encrypt_into, put_header, nonce = lease.aead.encrypt_into, _HEADER.pack_into, _NONCE.pack
-    receiver_index, endpoint, local = lease.receiver_index, lease.endpoint, lease.local
-    counter = lease.first_counter
-    begin = first * stride
-    wire_bytes = 0
-    for i in range(first, end):
-        start = begin + TRANSPORT_HEADER_BYTES
-        length = lengths[i]
+    def _seal_run(self, lease: SealLease, packets: Batch, first: int, end: int, now: float) -> None:
+        """Seal slots first..end-1 under the lease's counters."""
+        buffer, view, stride, lengths = packets.buffer, packets.view, packets.stride, packets.lengths
+        mtu_bytes = self._device.mtu_bytes
+        encrypt_into = lease.aead.encrypt_into
+        views, slot = self._datagrams.views, self._datagrams.count
+        counters = range(lease.first_counter, lease.first_counter + end - first)
+        start = first * stride + packets.headroom
+        sizes = []
+        for length, nonce in zip(lengths[first:end], self._nonces.of(counters), strict=True):
+            padded = padded_length(length, mtu_bytes)
+            stop = start + padded
+            if padded != length:
+                buffer[start + length : stop] = _ZEROS[padded - length]
+            encrypt_into(nonce, view[start:stop], None, views(TRANSPORT_HEADER_BYTES, padded + TAG_BYTES)[slot])
+            sizes.append(padded + TRANSPORT_OVERHEAD_BYTES)
+            slot += 1
+            start += stride
+        self._finish(lease, sizes, now)
+
+    def _finish(self, lease: SealLease, sizes: list[int], now: float) -> None:
+        """Headers and addresses of the datagrams that were sealed last, and what the core has to know of them."""
+        datagrams = self._datagrams
+        first, count = datagrams.count, len(sizes)
+        end = first + count
+        buffer, stride, put_header = datagrams.buffer, datagrams.stride, _HEADER.pack_into
+        receiver_index, counter, begin = lease.receiver_index, lease.first_counter, first * stride
+        for k in range(count):
+            put_header(buffer, begin + k * stride, TRANSPORT_TYPE, receiver_index, counter + k)
+        datagrams.lengths[first:end] = sizes
+        datagrams.endpoints[first:end] = [lease.endpoint] * count
+        datagrams.locals[first:end] = [lease.local] * count
+        datagrams.count = end
+        self._device.commit_seal(lease, count, sum(sizes), now)
+
+    def _seal_super_packet(
+        self, packets: Batch, slot: int, offload: OffloadHeader, peer: Peer | None, now: float
+    ) -> Iterator[Batch]:
+        device, datagrams = self._device, self._datagrams
+        start = slot * packets.stride + packets.headroom
+        try:
+            segments = segment(packets.buffer, start, packets.lengths[slot], offload)
+            if padded_length(segments.header_bytes + segments.size, device.mtu_bytes) > self._room:
+                raise PacketDropped(DropReason.BAD_PACKET_LENGTH)
+        except PacketDropped as drop:
+            device.drops[drop.reason] += 1
+            return
+        done, count = 0, len(segments.headers)
+        while done < count:
+            if datagrams.count == datagrams.capacity:
+                yield datagrams
+                datagrams.count = 0
+            end = min(count, done + datagrams.capacity - datagrams.count)
+            lease = device.lease_seal(peer, end - done, now) if peer is not None else None
+            if lease is None:
+                # Sealed pieces lie under the headers of those that follow them, whose payloads are whole.
+                for packet in segments.packets(packets.buffer)[done:]:
+                    device.send_packet(packet, now)
+                return
+            self._finish(lease, self._seal_pieces(lease, packets, segments, done, end), now)
+            done = end
+
+    def _seal_pieces(self, lease: SealLease, packets: Batch, segments: Segments, first: int, end: int) -> list[int]:
+        """Seal pieces first..end-1; returns the sizes of the datagrams."""
+        buffer, view = packets.buffer, packets.view
+        headers, header_bytes, size = segments.headers, segments.header_bytes, segments.size
+        encrypt_into, mtu_bytes = lease.aead.encrypt_into, self._device.mtu_bytes
+        slot = self._datagrams.count
+        length = header_bytes + size
         padded = padded_length(length, mtu_bytes)
-        if padded != length:
-            buffer[start + length : start + padded] = _ZEROS[padded - length]
-        put_header(buffer, begin, TRANSPORT_TYPE, receiver_index, counter)
-        stop = start + padded
-        encrypt_into(nonce(counter), view[start:stop], None, view[start : stop + TAG_BYTES])
-        sizes[i] = padded + TRANSPORT_OVERHEAD_BYTES
-        endpoints[i] = endpoint
-        locals_[i] = local
-        wire_bytes += padded + TRANSPORT_OVERHEAD_BYTES
-        counter += 1
-        begin += stride
-    return wire_bytes
+        whole = end - 1 if end == len(headers) else end
+        nonces = self._nonces.of(range(lease.first_counter, lease.first_counter + end - first))
+        begin = segments.payload_start - header_bytes + first * size
+        rooms = self._datagrams.views(TRANSPORT_HEADER_BYTES, padded + TAG_BYTES)
+        if padded == length:
+            for header, nonce, room in zip(headers[first:whole], nonces, rooms[slot:], strict=False):
+                buffer[begin : begin + header_bytes] = header
+                encrypt_into(nonce, view[begin : begin + length], None, room)
+                begin += size
+        else:
+            zeros = _ZEROS[padded - length]
+            for header, nonce, room in zip(headers[first:whole], nonces, rooms[slot:], strict=False):
+                stop, padded_stop = begin + length, begin + padded
+                buffer[begin : begin + header_bytes] = header
+                next_payload = buffer[stop:padded_stop]  # the padding lies over it for a moment
+                buffer[stop:padded_stop] = zeros
+                encrypt_into(nonce, view[begin:padded_stop], None, room)
+                buffer[stop:padded_stop] = next_payload
+                begin += size
+        sizes = [padded + TRANSPORT_OVERHEAD_BYTES] * (whole - first)
+        if whole < end:
+            last = header_bytes + segments.last_size
+            padded = padded_length(last, mtu_bytes)
+            buffer[begin : begin + header_bytes] = headers[whole]
+            buffer[begin + last : begin + padded] = _ZEROS[padded - last]
+            room = self._datagrams.views(TRANSPORT_HEADER_BYTES, padded + TAG_BYTES)[slot + whole - first]
+            encrypt_into(nonces[whole - first], view[begin : begin + padded], None, room)
+            sizes.append(padded + TRANSPORT_OVERHEAD_BYTES)
+        return sizes

@@ -17,6 +17,8 @@ from ..config.model import Prefix as Prefix
 from ..config.model import Route as Route
 from ..wire.batch import Batch
 
+Buffer = bytes | bytearray | memoryview
+
 
 class LinkEvent(Enum):
     """What happened to the tunnel's interface since the last look."""
@@ -35,16 +37,29 @@ class TunDriver(Protocol):
     @property
     def mtu_bytes(self) -> int: ...
 
+    @property
+    def has_offloads(self) -> bool:
+        """Whether packets may be super-packets, and a virtio_net_hdr of 10 bytes tells what is left to do.
+
+        It lies right before each packet that is read, in the headroom; a packet to write may be a list of buffers that
+        begins with it.
+        """
+
+    @property
+    def offloads(self) -> tuple[str, ...]:
+        """The names of those in use, for the log and for ``status``."""
+
     def fileno(self) -> int:
         """Readable when packets wait."""
 
     def read_batch(self, batch: Batch) -> int:
         """Fill ``batch`` from its start with waiting packets; returns their number, 0 if none waits.
 
-        Raises DriverError(call="read") when the interface is gone.
+        ``batch.has_more``: it stopped before the batch was full. Raises DriverError(call="read") when the interface is
+        gone.
         """
 
-    def write_packets(self, packets: Sequence[bytes | bytearray | memoryview]) -> int:
+    def write_packets(self, packets: Sequence[Buffer | list[Buffer]]) -> int:
         """Hand packets to the host, in order; returns how many it took. The views are borrowed until return."""
 
     def events_fileno(self) -> int:
@@ -63,6 +78,10 @@ class UdpDriver(Protocol):
     def port(self) -> int:
         """The bound port; 0 while closed."""
 
+    @property
+    def offloads(self) -> tuple[str, ...]:
+        """The names of those in use, for the log and for ``status``."""
+
     def open(self, port: int) -> None:
         """Bind both families; port 0 takes a free one. One missing family is tolerated. Replaces what was open.
 
@@ -72,7 +91,10 @@ class UdpDriver(Protocol):
     def filenos(self) -> tuple[int, ...]: ...
 
     def receive_batch(self, fileno: int, batch: Batch) -> int:
-        """Fill ``batch`` with waiting datagrams, their sources and the local addresses they came to."""
+        """Fill ``batch`` with waiting datagrams, their sources and the local addresses they came to.
+
+        ``batch.has_more``: it stopped before the batch was full.
+        """
 
     def send_batch(self, batch: Batch) -> int:
         """Send each datagram to its endpoint from its local address; returns how many left.

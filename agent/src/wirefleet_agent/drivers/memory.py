@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from ..errors import DriverError
 from ..wire.batch import Batch
 from ..wire.endpoint import Endpoint, LocalAddress
-from .interfaces import InterfaceAddress, LinkEvent, Route
+from .interfaces import Buffer, InterfaceAddress, LinkEvent, Route
 
 DatagramFilter = Callable[[Endpoint, Endpoint, bytes], bool]
 
@@ -65,6 +65,14 @@ class MemoryTun:
     def mtu_bytes(self) -> int:
         return self._mtu_bytes
 
+    @property
+    def has_offloads(self) -> bool:
+        return False
+
+    @property
+    def offloads(self) -> tuple[str, ...]:
+        return ()
+
     def fileno(self) -> int:
         return self._packets_bell.fileno()
 
@@ -100,10 +108,11 @@ class MemoryTun:
         self._packets_bell.set(bool(self._waiting))
         return batch.count
 
-    def write_packets(self, packets: Sequence[bytes | bytearray | memoryview]) -> int:
+    def write_packets(self, packets: Sequence[Buffer | list[Buffer]]) -> int:
         if not self._is_up or self._is_removed:
             return 0
-        taken = [bytes(packet) for packet in packets if len(packet) and packet[0] >> 4 in (4, 6)]
+        whole = [bytes(packet) for packet in packets if not isinstance(packet, list)]
+        taken = [packet for packet in whole if packet and packet[0] >> 4 in (4, 6)]
         self.delivered.extend(taken)
         return len(taken)
 
@@ -152,6 +161,7 @@ class MemoryUdp:
         self._underlay = underlay
         self.hosts = hosts
         self.fwmark = 0
+        self.offloads = ()
         self._port = 0
         self._bells = {":" in host: _Doorbell() for host in hosts}
         self._queues: dict[int, deque[tuple[Endpoint, LocalAddress, bytes]]] = {

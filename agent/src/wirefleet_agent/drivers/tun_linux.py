@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""A TUN interface of Linux: whole IP packets on /dev/net/tun.
+"""A TUN interface of Linux: whole IP packets on /dev/net/tun, or super-packets where the kernel offers them.
 
-Source: Documentation/networking/tuntap.rst of the kernel, netdevice(7).
+Source: Documentation/networking/tuntap.rst and include/uapi/linux/if_tun.h of the kernel, netdevice(7).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ assert sys.platform != "win32"  # nothing below means anything there
 
 from ..errors import DriverError
 from ..wire.batch import Batch
-from .interfaces import LinkEvent
+from .interfaces import Buffer, LinkEvent
 from .namespace_linux import entered
 from .netlink_linux import RTMGRP_LINK, LinkMessage, NetlinkMonitor, forbid_link_local, link_messages
 from .os_errors import driver_error
@@ -31,6 +31,22 @@ _TUNGETIFF = 0x800454D2
 _TUNGETDEVNETNS = 0x54E3
 _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
+_IFF_VNET_HDR = 0x4000
+_TUNSETOFFLOAD = 0x400454D0
+_TUN_F_CSUM = 0x01
+_TUN_F_TSO4 = 0x02
+_TUN_F_TSO6 = 0x04
+_TUN_F_USO4 = 0x20
+_TUN_F_USO6 = 0x40
+_TSO = _TUN_F_CSUM | _TUN_F_TSO4 | _TUN_F_TSO6
+# From the best down: Linux cuts UDP for a TUN since 6.2.
+_OFFLOADS = (
+    (_TSO | _TUN_F_USO4 | _TUN_F_USO6, ("checksum", "tso4", "tso6", "uso4", "uso6")),
+    (_TSO, ("checksum", "tso4", "tso6")),
+)
+_VNET_HDR_BYTES = 10
+_NOTHING_LEFT = bytes(_VNET_HDR_BYTES)
+_SUPER_PACKET_BYTES = 4096  # a packet of this size and more fills a turn by itself
 _SIOCGIFFLAGS = 0x8913
 _SIOCGIFMTU = 0x8921
 _SIOCSIFMTU = 0x8922
@@ -51,9 +67,11 @@ class LinuxTun:
     As the interfaces of the kernel's own WireGuard it gets no link-local address, wherever it is while it is down.
     So the kernel sends neither router solicitations nor redirects of IPv6 into the tunnel, whose peers would have to
     drop them: such a source is in nobody's AllowedIPs.
+
+    use_offloads: False asks for whole packets only. It is also what a kernel without them gives.
     """
 
-    def __init__(self, name: str, *, mtu_bytes: int = _DEFAULT_MTU_BYTES) -> None:
+    def __init__(self, name: str, *, mtu_bytes: int = _DEFAULT_MTU_BYTES, use_offloads: bool = True) -> None:
         encoded = name.encode()
         if not 0 < len(encoded) < _NAME_BYTES:
             raise DriverError("an interface's name has 1 to 15 bytes", call="ioctl(TUNSETIFF)", path=name)
@@ -66,7 +84,7 @@ class LinuxTun:
             hint = "load the kernel's module: modprobe tun" if error.errno in (errno.ENOENT, errno.ENODEV) else None
             raise driver_error("open", error, path=_DEVICE, hint=hint) from error
         try:
-            self.name = self._attach(encoded)
+            self.name, self.offloads = self._attach(encoded, use_offloads=use_offloads)
             self._links = _Links(self.name)
         except DriverError:
             os.close(self._fd)
@@ -80,16 +98,36 @@ class LinuxTun:
             self.close()
             raise
 
-    def _attach(self, encoded: bytes) -> str:
+    def _attach(self, encoded: bytes, *, use_offloads: bool) -> tuple[str, tuple[str, ...]]:
+        """The interface's name and what it offers; without offloads it has no header before its packets either."""
+        flags = _IFF_TUN | _IFF_NO_PI
         try:
-            reply = fcntl.ioctl(self._fd, _TUNSETIFF, _FLAGS_REQUEST.pack(encoded, _IFF_TUN | _IFF_NO_PI))
+            reply = fcntl.ioctl(
+                self._fd, _TUNSETIFF, _FLAGS_REQUEST.pack(encoded, flags | (_IFF_VNET_HDR if use_offloads else 0))
+            )
+            offloads = self._set_offloads() if use_offloads else ()
+            if use_offloads and not offloads:
+                reply = fcntl.ioctl(self._fd, _TUNSETIFF, _FLAGS_REQUEST.pack(encoded, flags))
         except OSError as error:
             raise driver_error("ioctl(TUNSETIFF)", error, path=encoded.decode()) from error
-        return reply[:_NAME_BYTES].rstrip(b"\0").decode()
+        return reply[:_NAME_BYTES].rstrip(b"\0").decode(), offloads
+
+    def _set_offloads(self) -> tuple[str, ...]:
+        for flags, names in _OFFLOADS:
+            try:
+                fcntl.ioctl(self._fd, _TUNSETOFFLOAD, flags)
+            except OSError:
+                continue
+            return names
+        return ()
 
     @property
     def mtu_bytes(self) -> int:
         return self._mtu_bytes
+
+    @property
+    def has_offloads(self) -> bool:
+        return bool(self.offloads)
 
     def fileno(self) -> int:
         return self._fd
@@ -99,12 +137,18 @@ class LinuxTun:
 
     def read_batch(self, batch: Batch) -> int:
         """See TunDriver. A packet longer than the room comes cut to it; its IP length then tells."""
-        fd, rooms, lengths, readv = self._fd, batch.rooms, batch.lengths, os.readv
+        fd, lengths, readv = self._fd, batch.lengths, os.readv
+        header_bytes = _VNET_HDR_BYTES if self.offloads else 0
+        rooms = batch.views(batch.headroom - header_bytes, batch.stride - batch.headroom + header_bytes)
         count = 0
+        batch.has_more = False
         try:
-            for i in range(batch.capacity):
-                lengths[i] = readv(fd, (rooms[i],))
-                count = i + 1
+            for room in rooms:
+                lengths[count] = length = readv(fd, (room,)) - header_bytes
+                count += 1
+                if length >= _SUPER_PACKET_BYTES:
+                    batch.has_more = True
+                    break
         except BlockingIOError:
             pass
         except OSError as error:
@@ -113,12 +157,17 @@ class LinuxTun:
         batch.count = count
         return count
 
-    def write_packets(self, packets: Sequence[bytes | bytearray | memoryview]) -> int:
-        fd, write = self._fd, os.write
+    def write_packets(self, packets: Sequence[Buffer | list[Buffer]]) -> int:
+        fd, writev, has_offloads = self._fd, os.writev, bool(self.offloads)
         taken = 0
         for packet in packets:
             try:
-                write(fd, packet)
+                if isinstance(packet, list):
+                    writev(fd, packet)
+                elif has_offloads:
+                    writev(fd, (_NOTHING_LEFT, packet))
+                else:
+                    os.write(fd, packet)
             except OSError:
                 continue  # EIO: the interface is down; EINVAL: no IP packet; EBADFD: gone, which read reports
             taken += 1

@@ -14,13 +14,14 @@ from __future__ import annotations
 import unicodedata
 import uuid
 from collections.abc import Sequence
+from typing import cast
 
 import structlog
 
 from ..errors import DriverError
 from ..wire.batch import Batch
 from .doorbell import Doorbell
-from .interfaces import LinkEvent
+from .interfaces import Buffer, LinkEvent
 from .win32_errors import (
     ERROR_ALREADY_EXISTS,
     ERROR_ALREADY_INITIALIZED,
@@ -85,6 +86,14 @@ class WindowsTun:
     def mtu_bytes(self) -> int:
         return self._mtu_bytes
 
+    @property
+    def has_offloads(self) -> bool:
+        return False
+
+    @property
+    def offloads(self) -> tuple[str, ...]:
+        return ()
+
     def fileno(self) -> int:
         return self._bell.fileno()
 
@@ -108,12 +117,12 @@ class WindowsTun:
             self._restarts = 0
         return count
 
-    def write_packets(self, packets: Sequence[bytes | bytearray | memoryview]) -> int:
+    def write_packets(self, packets: Sequence[Buffer | list[Buffer]]) -> int:
         """See TunDriver."""
         if self._session is None or self._is_removed:
             return 0
         try:
-            return self._session.write_packets(packets)
+            return self._session.write_packets(cast("Sequence[Buffer]", packets))
         except Win32Error as error:
             if error.code == ERROR_HANDLE_EOF:
                 self._removed()

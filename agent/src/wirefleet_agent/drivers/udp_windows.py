@@ -20,6 +20,7 @@ import structlog
 from ..errors import DriverError
 from ..wire.batch import Batch
 from ..wire.endpoint import Endpoint, LocalAddress
+from .datagram_runs import run_length
 from .udp_messages import Inbox, SlotBuffers, Way, WinSocket, slot_address
 from .win32_errors import (
     WSAEACCES,
@@ -97,6 +98,10 @@ class WindowsUdp:
         return self._port
 
     @property
+    def offloads(self) -> tuple[str, ...]:
+        return ("segmentation",) if self._can_segment else ()
+
+    @property
     def receive_errors(self) -> int:
         return self._inbox.errors
 
@@ -139,7 +144,7 @@ class WindowsUdp:
                 continue
             key = endpoint, locals_[i]
             way = ways.get(key) or self._way(key)
-            run = _run_length(batch, i) if self._can_segment else 1
+            run = run_length(batch, i, _MAX_RUN_BYTES) if self._can_segment else 1
             for k in range(i, i + run):
                 buffers[k].length = lengths[k]
             if way is not None:
@@ -213,21 +218,6 @@ class WindowsUdp:
             self._ways.clear()
         way = self._ways[key] = Way(sock, endpoint, local)
         return way
-
-
-def _run_length(batch: Batch, first: int) -> int:
-    """How many datagrams from slot ``first`` on may leave as one: same way, same size, the last may be shorter."""
-    endpoint, local, size = batch.endpoints[first], batch.locals[first], batch.lengths[first]
-    end, total = first + 1, size
-    while end < batch.count and batch.endpoints[end] == endpoint and batch.locals[end] == local:
-        length = batch.lengths[end]
-        total += length
-        if length > size or total > _MAX_RUN_BYTES:
-            break
-        end += 1
-        if length < size:
-            break
-    return end - first
 
 
 def _system_winsock() -> WinsockApi:

@@ -7,19 +7,19 @@ Work per turn of the loop is bounded, so that timers, control requests and the o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..core import DeliverPacket, Device, HandshakeCompleted, HandshakeGaveUp, SendDatagram
-from ..dataplane import Inbound, Outbound, outbound_batches
+from ..dataplane import Inbound, Outbound, Packet, packet_batch
 from ..drivers.interfaces import TunDriver, UdpDriver
 from ..drops import DropReason
 from ..wire.batch import Batch
 from .loop import Handle, Loop
 
-BATCH_PACKETS = 64
+BATCH_PACKETS = 32
 BATCHES_PER_TURN = 4
 _MAX_DATAGRAM_BYTES = 65536
-_OUTPUT_BATCH = 16
+_OUTPUT_BATCH = 4
 
 HandshakeEvent = HandshakeCompleted | HandshakeGaveUp
 
@@ -40,8 +40,7 @@ class Pump:
         self._tun = tun
         self._udp = udp
         self._on_event = on_event
-        self._outbound = Outbound(device)
-        self._inbound = Inbound(device)
+        self._inbound = Inbound(device, has_offloads=tun.has_offloads)
         self._received = Batch(BATCH_PACKETS, _MAX_DATAGRAM_BYTES)
         self._outputs = Batch(_OUTPUT_BATCH, 2 * _MAX_DATAGRAM_BYTES)
         self._timer: Handle | None = None
@@ -50,35 +49,35 @@ class Pump:
     def set_mtu(self, mtu_bytes: int) -> None:
         """Make buffers for packets of this size and pad up to it."""
         self._device.mtu_bytes = mtu_bytes
-        self._packets, self._datagrams = outbound_batches(BATCH_PACKETS, mtu_bytes)
+        has_offloads = self._tun.has_offloads
+        self._packets = packet_batch(BATCH_PACKETS, mtu_bytes, has_offloads=has_offloads)
+        self._outbound = Outbound(self._device, mtu_bytes, has_offloads=has_offloads)
 
     def read_tun(self) -> None:
         """Packets of the host. Raises DriverError when the interface is gone."""
-        now = self._loop.now()
+        now, packets = self._loop.now(), self._packets
         for _ in range(BATCHES_PER_TURN):
-            count = self._tun.read_batch(self._packets)
-            if not count:
+            if not self._tun.read_batch(packets):
                 break
-            sealed = self._outbound.process(self._packets, self._datagrams, now)
+            for datagrams in self._outbound.process(packets, now):
+                self._drain_outputs()
+                self._count_unsent(datagrams.count - self._udp.send_batch(datagrams))
             self._drain_outputs()
-            if sealed:
-                self._count_unsent(sealed - self._udp.send_batch(self._datagrams))
-            if count < BATCH_PACKETS:
+            if packets.count < packets.capacity and not packets.has_more:
                 break
         self._schedule()
 
     def read_udp(self, fileno: int) -> None:
         """Datagrams of the underlay."""
-        now = self._loop.now()
+        now, received = self._loop.now(), self._received
         for _ in range(BATCHES_PER_TURN):
-            count = self._udp.receive_batch(fileno, self._received)
-            if not count:
+            if not self._udp.receive_batch(fileno, received):
                 break
-            packets = self._inbound.process(self._received, now)
+            packets = self._inbound.process(received, now)
             if packets:
                 self._deliver(packets)
             self._drain_outputs()
-            if count < BATCH_PACKETS:
+            if received.count < received.capacity and not received.has_more:
                 break
         self._schedule()
 
@@ -125,7 +124,7 @@ class Pump:
         self._count_unsent(self._outputs.count - self._udp.send_batch(self._outputs))
         self._outputs.clear()
 
-    def _deliver(self, packets: list[memoryview] | tuple[bytes, ...]) -> None:
+    def _deliver(self, packets: Sequence[bytes | Packet]) -> None:
         lost = len(packets) - self._tun.write_packets(packets)
         if lost:
             self._device.drops[DropReason.TUN_WRITE_FAILED] += lost

@@ -1,0 +1,293 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""Joining packets of one flow into super-packets, so that the host takes them in one step (its GRO, in our place).
+
+Only what the host would cut into exactly the same packets again is joined: TCP or UDP, over IPv4 without options or
+IPv6 without extension headers; same addresses, ports, class, TTL, and flags; for TCP the same acknowledgement, window
+and options, no flag but ACK (PSH ends a run), and sequence numbers without a gap; for IPv4 not fragmented, and
+identifications that rise by one; payloads of one size, the last may be shorter.
+
+The host computes the checksums of a super-packet anew when it sends it on. So that this can never make a packet
+valid that was damaged before it entered the tunnel, all checksums are verified here; a packet with a wrong one goes
+on alone, as it is. A packet without a checksum (UDP over IPv4 may have none) does too.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from . import virtio
+from .checksums import MODULUS, residue, row_residues
+from .rows import Rows, RowViews
+from .virtio import OffloadHeader
+
+TCP: Final = 6
+UDP: Final = 17
+_V4_BYTES: Final = 20
+_V6_BYTES: Final = 40
+_UDP_BYTES: Final = 8
+_MAX_TOTAL_BYTES: Final = 65535
+_MAX_PACKETS: Final = 64  # the kernel cuts UDP into no more
+_ACK: Final = 0x10
+_PSH: Final = 0x08
+_ID_MASK: Final = 0xFFFF
+_SEQUENCE_MASK: Final = 0xFFFFFFFF
+_GSO_TYPE: Final = {(4, TCP): virtio.GSO_TCPV4, (6, TCP): virtio.GSO_TCPV6, (4, UDP): virtio.GSO_UDP_L4}
+
+Pieces = list[bytes | bytearray | memoryview]
+"""An offload header, the headers of a super-packet, and its payloads."""
+
+
+class _Kind(NamedTuple):
+    """What the packets of a run look like. network_bytes, header_bytes: the IP header, and it with TCP's or UDP's."""
+
+    version: int
+    protocol: int
+    network_bytes: int
+    header_bytes: int
+    total_bytes: int
+
+    @property
+    def payload_bytes(self) -> int:
+        return self.total_bytes - self.header_bytes
+
+
+class Run(NamedTuple):
+    """Rows first..end-1 that can be joined. last_total_bytes: of the last one, whose payload may be shorter."""
+
+    first: int
+    end: int
+    kind: _Kind
+    last_total_bytes: int
+
+
+def find_runs(buffer: bytearray, packets: Rows) -> list[Run]:
+    """The runs of two and more rows that can be joined, in order. packets: decrypted and padded IP packets."""
+    if packets.whole < 2:
+        return []
+    runs: list[Run] = []
+    known: dict[_Kind, _Columns] = {}
+    first = 0
+    while first < packets.whole - 1:
+        kind = _kind_of(buffer, packets.begin(first), packets.size)
+        if kind is None:
+            first += 1
+            continue
+        columns = known.get(kind)
+        if columns is None:
+            columns = known[kind] = _Columns(buffer, packets, kind)
+        end, is_open = columns.run_from(first)
+        last_total_bytes = kind.total_bytes
+        if is_open and end == packets.whole < packets.count and end > first:
+            tail = _tail_total_bytes(buffer, packets, kind, first)
+            if tail:
+                end, last_total_bytes = end + 1, tail
+        if end - first > 1:
+            runs.append(Run(first, end, kind, last_total_bytes))
+        first = max(end, first + 1)
+    return runs
+
+
+def join(view: memoryview, packets: Rows, run: Run, kept: RowViews) -> Pieces:
+    """The super-packet of a run; its payloads stay where they are."""
+    kind = run.kind
+    begin = packets.begin(run.first)
+    last = packets.begin(run.end - 1)
+    header = bytearray(view[begin : begin + kind.header_bytes])
+    payload = kind.payload_bytes
+    count = run.end - run.first
+    whole = count if run.last_total_bytes == kind.total_bytes else count - 1
+    total = kind.header_bytes + whole * payload
+    views = kept.of(view, begin + kind.header_bytes, packets.stride, payload, count)
+    payloads = views[:whole]
+    if whole < count:
+        payloads.append(view[last + kind.header_bytes : last + run.last_total_bytes])
+        total += run.last_total_bytes - kind.header_bytes
+    behind = total - kind.network_bytes
+    if kind.version == 4:
+        header[2:4] = total.to_bytes(2, "big")
+        header[10:12] = b"\0\0"
+        header[10:12] = (-residue(header[:_V4_BYTES]) % MODULUS).to_bytes(2, "big")
+        addresses = residue(header[12:20])
+    else:
+        header[4:6] = behind.to_bytes(2, "big")
+        addresses = residue(header[8:40])
+    if kind.protocol == TCP:
+        header[kind.network_bytes + 13] = view[last + kind.network_bytes + 13]
+        offset = 16
+    else:
+        header[kind.network_bytes + 4 : kind.network_bytes + 6] = behind.to_bytes(2, "big")
+        offset = 6
+    field = kind.network_bytes + offset
+    header[field : field + 2] = ((addresses + kind.protocol + behind) % MODULUS).to_bytes(2, "big")
+    gso_type = _GSO_TYPE.get((kind.version, kind.protocol), virtio.GSO_UDP_L4)
+    offload = OffloadHeader(virtio.NEEDS_CSUM, gso_type, kind.header_bytes, payload, kind.network_bytes, offset)
+    return [offload.pack(), header, *payloads]
+
+
+def _kind_of(buffer: bytearray, begin: int, room: int) -> _Kind | None:
+    """None: packets like the one at ``begin`` are not joined."""
+    if room < _V4_BYTES + _UDP_BYTES + 1:
+        return None
+    if buffer[begin] == 0x45:
+        version, protocol, network_bytes = 4, buffer[begin + 9], _V4_BYTES
+        total_bytes = buffer[begin + 2] << 8 | buffer[begin + 3]
+        if buffer[begin + 6] & 0x3F or buffer[begin + 7]:
+            return None  # a fragment
+    elif buffer[begin] >> 4 == 6:
+        version, protocol, network_bytes = 6, buffer[begin + 6], _V6_BYTES
+        total_bytes = (buffer[begin + 4] << 8 | buffer[begin + 5]) + _V6_BYTES
+    else:
+        return None
+    if total_bytes > room:
+        return None
+    if protocol == UDP:
+        header_bytes = network_bytes + _UDP_BYTES
+    elif protocol == TCP and network_bytes + _V4_BYTES < total_bytes:
+        header_bytes = network_bytes + (buffer[begin + network_bytes + 12] >> 4) * 4
+        if header_bytes < network_bytes + _V4_BYTES:
+            return None
+    else:
+        return None
+    if header_bytes >= total_bytes:
+        return None  # nothing in it
+    return _Kind(version, protocol, network_bytes, header_bytes, total_bytes)
+
+
+@functools.lru_cache(128)
+def _row_struct(kind: _Kind, stride: int, rows: int) -> struct.Struct:
+    """Nine fields for TCP, six for UDP; the names are those of ``_Columns``."""
+    network = "4sH4s2x12s" if kind.version == 4 else "4sH2s36s"
+    if kind.protocol == TCP:
+        row = f"{network}I5sB2s2x{kind.header_bytes - kind.network_bytes - 18}s"
+    else:
+        row = f"{network}HH"
+    gap = stride - struct.calcsize(">" + row)
+    return struct.Struct(">" + f"{row}{gap}x" * (rows - 1) + row)
+
+
+class _Columns:
+    """The header fields of all full rows, taken for packets of one kind; by column:
+
+    0 version, class, total length (IPv4) or label; 1 identification (IPv4) or payload length; 2 fragment, TTL and
+    protocol; 3 addresses and ports; then TCP: 4 sequence number, 5 acknowledgement and offset, 6 flags, 7 window, 8 the
+    rest; UDP: 4 length, 5 checksum.
+    """
+
+    def __init__(self, buffer: bytearray, packets: Rows, kind: _Kind) -> None:
+        self._kind = kind
+        self._rows = packets.whole
+        self._fields = _row_struct(kind, packets.stride, self._rows).unpack_from(buffer, packets.start)
+        self._width = 9 if kind.protocol == TCP else 6
+        self._are_valid = _are_valid(buffer, packets, kind)
+        self._is_one_run = self._is_whole_run()
+
+    def run_from(self, first: int) -> tuple[int, bool]:
+        """(end of the run that begins with row ``first``, whether it might go on behind the last full row)."""
+        kind = self._kind
+        limit = first + min(_MAX_PACKETS, (_MAX_TOTAL_BYTES - kind.header_bytes) // kind.payload_bytes)
+        if not self._may_begin(first):
+            return first, False
+        if first == 0 and self._is_one_run and self._rows < limit:
+            return self._rows, not self._ends_run(self._rows - 1)
+        end = first + 1
+        while end < self._rows and end < limit and not self._ends_run(end - 1) and self._may_follow(end, first):
+            end += 1
+        return end, end == self._rows and end < limit and not self._ends_run(end - 1)
+
+    def _column(self, column: int) -> tuple[object, ...]:
+        return self._fields[column :: self._width]
+
+    def _is_whole_run(self) -> bool:
+        rows, fields = self._rows, self._fields
+        if not all(self._are_valid):
+            return False
+        same = (0, 2, 3, 5, 7, 8) if self._kind.protocol == TCP else (0, 2, 3, 4)
+        if any(self._column(column) != (fields[column],) * rows for column in same):
+            return False
+        if self._kind.version == 4:
+            if self._column(1) != tuple(range(fields[1], fields[1] + rows)):
+                return False
+        elif self._column(1) != (fields[1],) * rows:
+            return False
+        if self._kind.protocol == UDP:
+            return all(self._column(5))
+        payload = self._kind.payload_bytes
+        if self._column(4) != tuple(range(fields[4], fields[4] + rows * payload, payload)):
+            return False
+        flags = self._column(6)
+        return flags[:-1] == (_ACK,) * (rows - 1) and self._fields[(rows - 1) * 9 + 6] | _PSH == _ACK | _PSH
+
+    def _may_begin(self, row: int) -> bool:
+        """Whether the row can be part of a run at all."""
+        base = row * self._width
+        if not self._are_valid[row]:
+            return False
+        if self._kind.protocol == TCP:
+            return bool(self._fields[base + 6] | _PSH == _ACK | _PSH)
+        is_whole = self._fields[base + 4] == self._kind.total_bytes - self._kind.network_bytes
+        return bool(is_whole and self._fields[base + 5])
+
+    def _ends_run(self, row: int) -> bool:
+        return self._kind.protocol == TCP and bool(self._fields[row * 9 + 6] & _PSH)
+
+    def _may_follow(self, row: int, first: int) -> bool:
+        fields, width, kind = self._fields, self._width, self._kind
+        a, b = first * width, row * width
+        if not self._may_begin(row):
+            return False
+        same = (0, 2, 3, 5, 7, 8) if kind.protocol == TCP else (0, 2, 3, 4)
+        if any(fields[a + column] != fields[b + column] for column in same):
+            return False
+        distance = row - first if kind.version == 4 else 0
+        if fields[b + 1] != (fields[a + 1] + distance) & _ID_MASK:
+            return False
+        if kind.protocol == UDP:
+            return True
+        expected = (fields[a + 4] + (row - first) * kind.payload_bytes) & _SEQUENCE_MASK
+        return bool(fields[b + 4] == expected)
+
+
+def _are_valid(buffer: bytearray, packets: Rows, kind: _Kind) -> list[bool]:
+    """By full row whether its checksums are right, if it is of this kind; if it is not, anything."""
+    rows, start, stride = packets.whole, packets.start, packets.stride
+    behind = kind.total_bytes - kind.network_bytes
+    # The addresses stand right before the transport header; with them nearly all of the pseudo-header is covered.
+    skipped = 12 if kind.version == 4 else 8
+    wanted = -(kind.protocol + behind) % MODULUS
+    sums = row_residues(buffer, start + skipped, stride, rows, kind.total_bytes - skipped)
+    if kind.version == 6:
+        return [total == wanted for total in sums]
+    headers = row_residues(buffer, start, stride, rows, _V4_BYTES)
+    return [total == wanted and not header for total, header in zip(sums, headers, strict=True)]
+
+
+def _tail_total_bytes(buffer: bytearray, packets: Rows, kind: _Kind, first: int) -> int:
+    """The length of the last, shorter row if it may follow the run from row ``first`` to the end; 0 if not."""
+    begin = packets.begin(packets.whole)
+    found = _kind_of(buffer, begin, packets.last_size)
+    if found is None or found[:4] != kind[:4] or found.payload_bytes >= kind.payload_bytes:
+        return 0
+    tail = Rows(begin, packets.last_size, 1, packets.last_size, packets.last_size)
+    if not _are_valid(buffer, tail, found)[0]:
+        return 0
+    mine = _row_struct(kind, packets.stride, 1).unpack_from(buffer, packets.begin(first))
+    its = _row_struct(kind, packets.stride, 1).unpack_from(buffer, begin)
+    distance = packets.whole - first
+    same: Sequence[int] = (2, 3, 5, 7, 8) if kind.protocol == TCP else (2, 3)
+    if any(mine[column] != its[column] for column in same):
+        return 0
+    if kind.version == 4:
+        if mine[0][:2] != its[0][:2] or its[1] != (mine[1] + distance) & _ID_MASK:
+            return 0
+    elif mine[0] != its[0]:
+        return 0
+    if kind.protocol == UDP:
+        is_whole = its[4] == found.total_bytes - kind.network_bytes
+        return found.total_bytes if is_whole and its[5] else 0
+    if its[4] != (mine[4] + distance * kind.payload_bytes) & _SEQUENCE_MASK or its[6] | _PSH != _ACK | _PSH:
+        return 0
+    return found.total_bytes
