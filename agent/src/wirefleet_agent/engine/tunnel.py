@@ -189,7 +189,14 @@ class Tunnel:
             return
         self.device.up(self._loop.now())
         self._pump.flush()
-        _log.info("tunnel_up", tunnel=self.name, port=self.udp.port, mtu_bytes=self.tun.mtu_bytes)
+        _log.info(
+            "tunnel_up",
+            tunnel=self.name,
+            port=self.udp.port,
+            mtu_bytes=self.tun.mtu_bytes,
+            tun_offloads=list(self.tun.offloads),
+            udp_offloads=list(self.udp.offloads),
+        )
 
     def _go_down(self) -> None:
         self._is_link_up = False

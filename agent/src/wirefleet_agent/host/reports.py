@@ -29,6 +29,7 @@ def tunnel_status(tunnel: Tunnel, config: TunnelConfig | None, now: float, is_pr
             "is_up": device.is_up,
             "addresses": _addresses(tunnel),
             "forwarding": _forwards(tunnel),
+            "offloads": {"tun": list(tunnel.tun.offloads), "udp": list(tunnel.udp.offloads)},
         },
         "peers": [_peer_status(peer, names, now) | {"is_proven": is_proven(peer)} for peer in device.peers.values()],
         "drops": drop_counts(device.drops),

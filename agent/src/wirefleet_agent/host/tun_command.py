@@ -30,11 +30,12 @@ from ..engine import Loop, Supervisor, Tunnel
 from ..engine.uapi_server import UapiServer
 from ..errors import InternalError, UsageError, WireFleetError
 from ..observe import Logs
+from .offload_switch import uses_offloads
 
 USAGE = "Usage: wirefleet-tun [-f|--foreground] INTERFACE-NAME\n       wirefleet-tun --version"
 _HELP = """Makes a WireGuard interface and /var/run/wireguard/INTERFACE-NAME.sock, then goes to the background (-f:
 stays in the foreground). Configure it with wg(8). It ends when the interface or the socket is removed.
-LOG_LEVEL in the environment is verbose, error (the default) or silent.
+LOG_LEVEL in the environment is verbose, error (the default) or silent; WIREFLEET_OFFLOADS=off moves packets one by one.
 
 example:
   WG_QUICK_USERSPACE_IMPLEMENTATION=wirefleet-tun wg-quick up ./wg7.conf"""
@@ -147,14 +148,15 @@ class TunProcess:
     def __init__(self, name: str, *, uapi_directory: Path | None = None) -> None:
         self._loop = Loop(time.monotonic)
         self._supervisor = Supervisor(self._loop)
-        tun = LinuxTun(name)
+        use_offloads = uses_offloads(os.environ)
+        tun = LinuxTun(name, use_offloads=use_offloads)
         self._redirects = Redirects(tun.name)
         try:
             self._tunnel = Tunnel(
                 self._loop,
                 Device(entropy=os.urandom, tai64n_now=_tai64n_now),
                 tun,
-                LinuxUdp(),
+                LinuxUdp(use_offloads=use_offloads),
                 monitor=LinuxUnderlayMonitor(),
             )
             directories = {} if uapi_directory is None else {"directory": uapi_directory}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from .control_posix import UnixListener
 from .control_server import ControlListener
 from .live_tunnel import InterfaceSpec
 from .notify import ServiceNotifier
+from .offload_switch import uses_offloads
 from .paths import TunnelPaths
 from .platform_wiring import HostScope, Platform, UapiEndpoint
 from .private_files import make_private_dir
@@ -65,13 +67,13 @@ class LinuxProvider(Provider):
 
     @provide
     def tun(self, spec: InterfaceSpec) -> Iterator[TunDriver]:
-        tun = LinuxTun(spec.name, mtu_bytes=spec.mtu_bytes)
+        tun = LinuxTun(spec.name, mtu_bytes=spec.mtu_bytes, use_offloads=uses_offloads(os.environ))
         yield tun
         tun.close()
 
     @provide
     def udp(self) -> Iterator[UdpDriver]:
-        udp = LinuxUdp()
+        udp = LinuxUdp(use_offloads=uses_offloads(os.environ))
         yield udp
         udp.close()
 
