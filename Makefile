@@ -78,7 +78,7 @@ rehearsal-down: ## take the rehearsal away; nothing is left behind but the cache
 
 lock: ## refresh requirements/constraints.txt from the newest versions that the ranges allow
 	@rm -rf .venv && python3 -m venv .venv
-	@pip install --quiet --requirement requirements/dev.txt --editable agent
+	@pip install --quiet --requirement requirements/dev.txt --editable "agent[fast]"
 	@{ echo "# The exact versions that the tests passed with: pip freeze of a fresh environment, refreshed by 'make lock'."; \
 	   pip freeze --exclude-editable | grep -vi '^wirefleet'; } >requirements/constraints.txt
 

@@ -84,5 +84,5 @@ echo "setup: making .venv with $("$python" -V) for '$purpose' (a minute or two)"
   { rm -rf .venv && "$python" -m venv .venv; }
 rm -f .venv/.stamp-*
 .venv/bin/python -m pip install -qq --disable-pip-version-check --constraint requirements/constraints.txt \
-  --requirement "$requirements" --editable agent
+  --requirement "$requirements" --editable "agent[fast]"
 echo "$stamp" >".venv/.stamp-$purpose"

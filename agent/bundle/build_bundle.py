@@ -58,6 +58,8 @@ def _build(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.platform.startswith(_WINDOWS):
         if arguments.python_version:
             raise UsageError("Windows takes the version of its runtime", path="--python-version")
+        if arguments.extra:
+            raise UsageError("no extra is of use on Windows", path="--extra")
         return build_windows(
             arguments.output,
             arguments.cache,
@@ -67,16 +69,26 @@ def _build(arguments: argparse.Namespace) -> dict[str, object]:
             check=arguments.check,
         )
     pythons = tuple(arguments.python_version or [python_version()])
-    return build(arguments.output, arguments.cache, arguments.platform, pythons, check=arguments.check)
+    extras = tuple(sorted(set(arguments.extra or ())))
+    return build(arguments.output, arguments.cache, arguments.platform, pythons, extras, check=arguments.check)
 
 
 def build(
-    output: Path, cache: Path, platform: str, pythons: tuple[str, ...], *, check: bool = False
+    output: Path,
+    cache: Path,
+    platform: str,
+    pythons: tuple[str, ...],
+    extras: tuple[str, ...] = (),
+    *,
+    check: bool = False,
 ) -> dict[str, object]:
-    """Build for Linux, unless ``output`` holds the bundle of the same inputs. Raises BundleError."""
+    """Build for Linux, unless ``output`` holds the bundle of the same inputs. Raises BundleError.
+
+    extras: of the agent's optional dependencies.
+    """
     source = AgentSource(HERE.parent)
-    wheelhouse = Wheelhouse(cache, platform, source.requirements, HERE / "constraints.txt")
-    inputs = source.fingerprint(platform, pythons)
+    wheelhouse = Wheelhouse(cache, platform, source.requirements_of(extras), HERE / "constraints.txt")
+    inputs = source.fingerprint(platform, (*pythons, *(f"extra {extra}" for extra in extras)))
     path = output / f"wirefleet-agent-{source.version}-{platform}.pyz"
 
     def write() -> Manifest:
@@ -145,6 +157,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="X.Y",
         help=f"the Linux hosts' Python, may be repeated (default {python_version()})",
+    )
+    parser.add_argument(
+        "--extra",
+        action="append",
+        metavar="NAME",
+        help="an extra of the agent for Linux hosts, may be repeated: fast (numpy, for checksums)",
     )
     parser.add_argument("--windows-python", metavar="PATH_OR_URL", help="the Windows hosts' Python: " + HINT)
     parser.add_argument("--windows-python-sha256", metavar="HEX", help="the sum of that file")

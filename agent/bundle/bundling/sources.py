@@ -9,10 +9,10 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wirefleet_bundle.errors import BundleError
+from wirefleet_bundle.errors import BundleError, UsageError
 
 from .programs import run_pip
 
@@ -28,6 +28,14 @@ class AgentSource:
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         self.version: str = project["version"]
         self.requirements: tuple[str, ...] = tuple(project["dependencies"])
+        self._extras: dict[str, list[str]] = project.get("optional-dependencies", {})
+
+    def requirements_of(self, extras: Sequence[str]) -> tuple[str, ...]:
+        """What the agent needs with these extras besides. Raises UsageError for one that it does not have."""
+        unknown = sorted(set(extras) - self._extras.keys())
+        if unknown:
+            raise UsageError(f"the agent has no extra {', '.join(unknown)}", hint=f"it has {', '.join(self._extras)}")
+        return (*self.requirements, *(requirement for extra in extras for requirement in self._extras[extra]))
 
     def fingerprint(self, platform: str, pythons: tuple[str, ...]) -> str:
         """SHA-256 over everything that the bundle depends on: files with their names, platform, Python versions."""

@@ -307,6 +307,17 @@ def test_the_inputs_decide_whether_a_bundle_is_built_anew():
     )
 
 
+def test_an_extra_adds_its_packages_and_another_is_refused():
+    source = sources.AgentSource(BUNDLE_FOLDER.parent)
+
+    added = set(source.requirements_of(("fast",))) - set(source.requirements)
+
+    assert [requirement.partition(">=")[0] for requirement in added] == ["numpy"]
+    assert source.requirements_of(()) == source.requirements
+    with pytest.raises(errors.UsageError, match="no extra slow"):
+        source.requirements_of(("slow",))
+
+
 def test_what_tools_leave_in_the_checkout_is_no_input(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.1.0"\ndependencies = []\n')
     (tmp_path / "bundle").mkdir()

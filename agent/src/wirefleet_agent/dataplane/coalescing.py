@@ -79,9 +79,10 @@ def find_runs(buffer: bytearray, packets: Rows) -> list[Run]:
         columns = known.get(kind)
         if columns is None:
             columns = known[kind] = _Columns(buffer, packets, kind)
-        end, is_open = columns.run_from(first)
+        limit = first + min(_MAX_PACKETS, (_MAX_TOTAL_BYTES - kind.header_bytes) // kind.payload_bytes)
+        end = columns.end_of_run(first, limit)
         last_total_bytes = kind.total_bytes
-        if is_open and end == packets.whole < packets.count and end > first:
+        if first < end == packets.whole < min(packets.count, limit) and not columns.ends_run(end - 1):
             tail = _tail_total_bytes(buffer, packets, kind, first)
             if tail:
                 end, last_total_bytes = end + 1, tail
@@ -174,81 +175,80 @@ class _Columns:
 
     0 version, class, total length (IPv4) or label; 1 identification (IPv4) or payload length; 2 fragment, TTL and
     protocol; 3 addresses and ports; then TCP: 4 sequence number, 5 acknowledgement and offset, 6 flags, 7 window, 8 the
-    rest; UDP: 4 length, 5 checksum.
+    rest; UDP: 4 length, 5 checksum. What is said of a row holds if it is of this kind.
     """
 
     def __init__(self, buffer: bytearray, packets: Rows, kind: _Kind) -> None:
         self._kind = kind
-        self._rows = packets.whole
-        self._fields = _row_struct(kind, packets.stride, self._rows).unpack_from(buffer, packets.start)
-        self._width = 9 if kind.protocol == TCP else 6
+        rows = self._rows = packets.whole
+        is_tcp = kind.protocol == TCP
+        width = 9 if is_tcp else 6
+        fields = _row_struct(kind, packets.stride, rows).unpack_from(buffer, packets.start)
+        self._columns = tuple(fields[column::width] for column in range(width))
         self._are_valid = _are_valid(buffer, packets, kind)
+        self._same = (0, 2, 3, 5, 7, 8) if is_tcp else (0, 2, 3, 4)
         self._is_one_run = self._is_whole_run()
+        self._links: list[bool] | None = None
 
-    def run_from(self, first: int) -> tuple[int, bool]:
-        """(end of the run that begins with row ``first``, whether it might go on behind the last full row)."""
-        kind = self._kind
-        limit = first + min(_MAX_PACKETS, (_MAX_TOTAL_BYTES - kind.header_bytes) // kind.payload_bytes)
-        if not self._may_begin(first):
-            return first, False
-        if first == 0 and self._is_one_run and self._rows < limit:
-            return self._rows, not self._ends_run(self._rows - 1)
+    def end_of_run(self, first: int, limit: int) -> int:
+        """Behind the last full row that can be joined with those from ``first`` on; ``first`` itself if that cannot."""
+        if not self.may_be_joined(first):
+            return first
+        limit = min(limit, self._rows)
+        if self._is_one_run:
+            return limit
+        if self._links is None:
+            self._links = self._find_links()
         end = first + 1
-        while end < self._rows and end < limit and not self._ends_run(end - 1) and self._may_follow(end, first):
+        while end < limit and self._links[end]:
             end += 1
-        return end, end == self._rows and end < limit and not self._ends_run(end - 1)
+        return end
 
-    def _column(self, column: int) -> tuple[object, ...]:
-        return self._fields[column :: self._width]
-
-    def _is_whole_run(self) -> bool:
-        rows, fields = self._rows, self._fields
-        if not all(self._are_valid):
-            return False
-        same = (0, 2, 3, 5, 7, 8) if self._kind.protocol == TCP else (0, 2, 3, 4)
-        if any(self._column(column) != (fields[column],) * rows for column in same):
-            return False
-        if self._kind.version == 4:
-            if self._column(1) != tuple(range(fields[1], fields[1] + rows)):
-                return False
-        elif self._column(1) != (fields[1],) * rows:
-            return False
-        if self._kind.protocol == UDP:
-            return all(self._column(5))
-        payload = self._kind.payload_bytes
-        if self._column(4) != tuple(range(fields[4], fields[4] + rows * payload, payload)):
-            return False
-        flags = self._column(6)
-        return flags[:-1] == (_ACK,) * (rows - 1) and self._fields[(rows - 1) * 9 + 6] | _PSH == _ACK | _PSH
-
-    def _may_begin(self, row: int) -> bool:
-        """Whether the row can be part of a run at all."""
-        base = row * self._width
+    def may_be_joined(self, row: int) -> bool:
+        columns = self._columns
         if not self._are_valid[row]:
             return False
         if self._kind.protocol == TCP:
-            return bool(self._fields[base + 6] | _PSH == _ACK | _PSH)
-        is_whole = self._fields[base + 4] == self._kind.total_bytes - self._kind.network_bytes
-        return bool(is_whole and self._fields[base + 5])
+            return bool(columns[6][row] | _PSH == _ACK | _PSH)
+        return bool(columns[5][row] and columns[4][row] == self._kind.total_bytes - self._kind.network_bytes)
 
-    def _ends_run(self, row: int) -> bool:
-        return self._kind.protocol == TCP and bool(self._fields[row * 9 + 6] & _PSH)
+    def ends_run(self, row: int) -> bool:
+        return self._kind.protocol == TCP and bool(self._columns[6][row] & _PSH)
 
-    def _may_follow(self, row: int, first: int) -> bool:
-        fields, width, kind = self._fields, self._width, self._kind
-        a, b = first * width, row * width
-        if not self._may_begin(row):
+    def _is_whole_run(self) -> bool:
+        """The common case, found without a look at every row."""
+        rows, columns = self._rows, self._columns
+        if not all(self._are_valid) or any(columns[column] != (columns[column][0],) * rows for column in self._same):
             return False
-        same = (0, 2, 3, 5, 7, 8) if kind.protocol == TCP else (0, 2, 3, 4)
-        if any(fields[a + column] != fields[b + column] for column in same):
+        first_id = columns[1][0]
+        if columns[1] != (tuple(range(first_id, first_id + rows)) if self._kind.version == 4 else (first_id,) * rows):
             return False
-        distance = row - first if kind.version == 4 else 0
-        if fields[b + 1] != (fields[a + 1] + distance) & _ID_MASK:
-            return False
-        if kind.protocol == UDP:
-            return True
-        expected = (fields[a + 4] + (row - first) * kind.payload_bytes) & _SEQUENCE_MASK
-        return bool(fields[b + 4] == expected)
+        if self._kind.protocol == UDP:
+            return all(columns[5])
+        sequence, payload, flags = columns[4][0], self._kind.payload_bytes, columns[6]
+        return (
+            columns[4] == tuple(range(sequence, sequence + rows * payload, payload))
+            and flags[:-1] == (_ACK,) * (rows - 1)
+            and flags[-1] | _PSH == _ACK | _PSH
+        )
+
+    def _find_links(self) -> list[bool]:
+        """By row whether it can follow the row before it."""
+        rows, columns, kind = self._rows, self._columns, self._kind
+        rise = 1 if kind.version == 4 else 0
+        links = [
+            then & _ID_MASK == now for then, now in zip([at + rise for at in columns[1]], columns[1][1:], strict=False)
+        ]
+        if kind.protocol == TCP:
+            nexts = [at + kind.payload_bytes & _SEQUENCE_MASK for at in columns[4]]
+            links = [link and then == now for link, then, now in zip(links, nexts, columns[4][1:], strict=False)]
+        if any(links):
+            pairs = [tuple(columns[column][row] for column in self._same) for row in range(rows)]
+            links = [
+                link and pairs[row] == pairs[row + 1] and self.may_be_joined(row + 1) and not self.ends_run(row)
+                for row, link in enumerate(links)
+            ]
+        return [False, *links]
 
 
 def _are_valid(buffer: bytearray, packets: Rows, kind: _Kind) -> list[bool]:

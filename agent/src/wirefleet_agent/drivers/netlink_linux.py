@@ -31,6 +31,7 @@ _NLMSG_ERROR = 2
 _NLM_F_REQUEST_ACK = 0x1 | 0x4
 _IFLA_MTU = 4
 _IFLA_AF_SPEC = 26
+_IFLA_GSO_MAX_SEGS = 40
 _IFLA_INET6_ADDR_GEN_MODE = 8
 _IN6_ADDR_GEN_MODE_NONE = 1
 _IFF_UP = 0x1
@@ -127,8 +128,17 @@ def forbid_link_local(ifindex: int) -> None:
     To be called before the interface is up. A host without IPv6 has nothing to forbid.
     """
     mode = _attribute(_IFLA_INET6_ADDR_GEN_MODE, bytes([_IN6_ADDR_GEN_MODE_NONE]))
-    body = _LINK_INFO.pack(socket.AF_UNSPEC, 0, ifindex, 0, 0)
-    body += _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET6, mode))
+    _change_link(ifindex, _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET6, mode)), "addr_gen_mode")
+
+
+def limit_segments(ifindex: int, segments: int) -> None:
+    """The kernel gives the interface super-packets of at most so many packets. Raises DriverError."""
+    _change_link(ifindex, _attribute(_IFLA_GSO_MAX_SEGS, struct.pack("=I", segments)), "gso_max_segs")
+
+
+def _change_link(ifindex: int, attributes: bytes, what: str) -> None:
+    """A kernel that does not know the attribute, or a host without its address family, has nothing to change."""
+    body = _LINK_INFO.pack(socket.AF_UNSPEC, 0, ifindex, 0, 0) + attributes
     request = _MESSAGE_HEADER.pack(_MESSAGE_HEADER.size + len(body), _RTM_NEWLINK, _NLM_F_REQUEST_ACK, 1, 0) + body
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as netlink:
@@ -139,7 +149,7 @@ def forbid_link_local(ifindex: int) -> None:
     kind: int = _MESSAGE_HEADER.unpack_from(reply)[1]
     code: int = -_ERROR.unpack_from(reply, _MESSAGE_HEADER.size)[0] if kind == _NLMSG_ERROR else 0
     if code not in (0, errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
-        raise driver_error("RTM_NEWLINK", OSError(code, "addr_gen_mode"))
+        raise driver_error("RTM_NEWLINK", OSError(code, what))
 
 
 def _attribute(kind: int, value: bytes) -> bytes:

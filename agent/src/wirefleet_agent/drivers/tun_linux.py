@@ -22,7 +22,14 @@ from ..errors import DriverError
 from ..wire.batch import Batch
 from .interfaces import Buffer, LinkEvent
 from .namespace_linux import entered
-from .netlink_linux import RTMGRP_LINK, LinkMessage, NetlinkMonitor, forbid_link_local, link_messages
+from .netlink_linux import (
+    RTMGRP_LINK,
+    LinkMessage,
+    NetlinkMonitor,
+    forbid_link_local,
+    limit_segments,
+    link_messages,
+)
 from .os_errors import driver_error
 
 _DEVICE = "/dev/net/tun"
@@ -46,6 +53,8 @@ _OFFLOADS = (
 )
 _VNET_HDR_BYTES = 10
 _NOTHING_LEFT = bytes(_VNET_HDR_BYTES)
+# Sealed packets of 1420 bytes that one datagram of UDP segmentation holds: 45 * 1452 < 65507.
+_SEGMENTS = 45
 _SUPER_PACKET_BYTES = 4096  # a packet of this size and more fills a turn by itself
 _SIOCGIFFLAGS = 0x8913
 _SIOCGIFMTU = 0x8921
@@ -91,6 +100,9 @@ class LinuxTun:
             raise
         try:
             forbid_link_local(self._links.ifindex)
+            if self.offloads:
+                with contextlib.suppress(DriverError):  # more cost a second call each, no harm
+                    limit_segments(self._links.ifindex, _SEGMENTS)
             self._links.set_mtu(mtu_bytes)
             self._mtu_bytes = mtu_bytes
             self._resynchronize()
