@@ -11,6 +11,7 @@ import structlog
 from ..control import Applier
 from ..control.uapi import GetRequest, SetRequest, errno_of, parse_set, render_get, render_reply
 from ..errors import WireFleetError
+from .collector import making_peers
 from .loop import Loop
 from .tunnel import Tunnel
 
@@ -44,8 +45,9 @@ class UapiAnswers:
         if isinstance(request, GetRequest):
             return render_reply(0, render_get(self._tunnel.device, self._tunnel))
         try:
-            changes = parse_set(request.body, self._tunnel.device)
-            applied = self._applier.apply(changes, self._loop.now())
+            with making_peers(request.body.count(b"public_key=")):
+                changes = parse_set(request.body, self._tunnel.device)
+                applied = self._applier.apply(changes, self._loop.now())
         except WireFleetError as error:
             _log.warning("uapi_set_refused", tunnel=self._tunnel.name, error=str(error))
             return render_reply(errno_of(error))
