@@ -18,8 +18,8 @@ from wirefleet_agent.wire.endpoint import Endpoint
 
 ATTACKER = Endpoint("203.0.113.66", 6666)
 FLOOD = 120  # fewer than what counts as load: then a message costs no Diffie-Hellman operation
-# A poll for each batch that a turn may read: from the TUN and from the socket; and one after the step itself.
-MOST_PER_TURN = HANDSHAKES_PER_STEP + (2 * BATCHES_PER_TURN + 1) * HANDSHAKES_PER_POLL
+# A poll before and after what each batch of the TUN makes, and after each of the socket; and one after the step itself.
+MOST_PER_TURN = HANDSHAKES_PER_STEP + (3 * BATCHES_PER_TURN + 1) * HANDSHAKES_PER_POLL
 
 
 @pytest.fixture
