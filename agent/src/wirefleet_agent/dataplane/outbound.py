@@ -10,7 +10,7 @@ Whatever has no session, no route, or does not fit goes to the core one by one, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ..core import Device, Peer, SealLease
@@ -24,6 +24,8 @@ from .segmentation import Segments, complete_checksum, segment
 from .virtio import OffloadHeader
 
 _HEADER = struct.Struct("<IIQ")
+_NONCE = struct.Struct("<4xQ")
+_OFFLOAD: Final = TRANSPORT_HEADER_BYTES - virtio.HEADER_BYTES  # of the first packet's header; then the GSO type
 _PADDING = 16
 _ZEROS = tuple(bytes(n) for n in range(_PADDING))
 _MIN_ROOM_BYTES = 2048
@@ -51,16 +53,49 @@ class Outbound:
         self._datagrams = Batch(DATAGRAMS, self._room + TRANSPORT_OVERHEAD_BYTES)
         self._nonces = Nonces(DATAGRAMS)
 
-    def process(self, packets: Batch, now: float) -> Iterator[Batch]:
+    def process(self, packets: Batch, now: float) -> Iterable[Batch]:
         """Seal ``packets``, which are used up by it; yields batches to be sent before the next one is asked for.
 
         Poll the device and send what it has *before* each of them: it may be older data of the same peers
         (checklist 31).
         """
-        datagrams = self._datagrams
-        datagrams.count = 0
-        count = packets.count
-        peers, offloads = self._look(packets)
+        self._datagrams.count = 0
+        if packets.count == 1 and not (self._has_offloads and packets.buffer[_OFFLOAD] | packets.buffer[_OFFLOAD + 1]):
+            return self._seal_single(packets, now)
+        return self._seal(packets, *self._look(packets), now)
+
+    def _seal_single(self, packets: Batch, now: float) -> tuple[Batch, ...]:
+        """What ``_seal`` does, for a packet that came alone: whoever waits for it sees every step of the way."""
+        device, datagrams, view, length = self._device, self._datagrams, packets.view, packets.lengths[0]
+        padded = padded_length(length, device.mtu_bytes)
+        start = TRANSPORT_HEADER_BYTES
+        version = view[start] >> 4 if padded <= self._room else 0
+        peer = lease = None
+        if version == 4 and length >= 20:
+            peer = device.allowed_ips.lookup(view[start + 16 : start + 20].tobytes())
+        elif version == 6 and length >= 40:
+            peer = device.allowed_ips.lookup(view[start + 24 : start + 40].tobytes())
+        if peer is not None:
+            lease = device.lease_seal(peer, 1, now)
+        if lease is None:
+            device.send_packet(packets.slot(0), now)
+            return ()
+        stop = start + padded
+        if padded != length:
+            packets.buffer[start + length : stop] = _ZEROS[padded - length]
+        counter = lease.first_counter
+        _HEADER.pack_into(datagrams.buffer, 0, TRANSPORT_TYPE, lease.receiver_index, counter)
+        lease.aead.encrypt_into(_NONCE.pack(counter), view[start:stop], None, datagrams.view[start : stop + TAG_BYTES])
+        size = datagrams.lengths[0] = padded + TRANSPORT_OVERHEAD_BYTES
+        datagrams.endpoints[0], datagrams.locals[0] = lease.endpoint, lease.local
+        datagrams.count = 1
+        device.commit_seal(lease, 1, size, now)
+        return (datagrams,)
+
+    def _seal(
+        self, packets: Batch, peers: list[Peer | None], offloads: list[OffloadHeader | None], now: float
+    ) -> Iterator[Batch]:
+        datagrams, count = self._datagrams, packets.count
         first = 0
         while first < count:
             peer, offload = peers[first], offloads[first]
@@ -74,15 +109,18 @@ class Outbound:
             if end - first > datagrams.capacity - datagrams.count:
                 yield datagrams
                 datagrams.count = 0
-            lease = self._device.lease_seal(peer, end - first, now) if peer is not None else None
-            if lease is None:
-                for i in range(first, end):
-                    self._device.send_packet(packets.slot(i), now)
-            else:
-                self._seal_run(lease, packets, first, end, now)
+            self._seal_plain(packets, peer, first, end, now)
             first = end
         if datagrams.count:
             yield datagrams
+
+    def _seal_plain(self, packets: Batch, peer: Peer | None, first: int, end: int, now: float) -> None:
+        lease = self._device.lease_seal(peer, end - first, now) if peer is not None else None
+        if lease is not None:
+            self._seal_run(lease, packets, first, end, now)
+            return
+        for i in range(first, end):
+            self._device.send_packet(packets.slot(i), now)
 
     def _look(self, packets: Batch) -> tuple[list[Peer | None], list[OffloadHeader | None]]:
         """By packet the peer that its destination belongs to (None lets the core say what is wrong with it), and
