@@ -24,10 +24,6 @@ class Poller(Protocol):
     def close(self) -> None: ...
 
 
-def make_poller() -> Poller:
-    return EpollPoller() if sys.platform == "linux" else SelectorPoller()
-
-
 if sys.platform == "linux":
 
     class EpollPoller:
@@ -76,3 +72,9 @@ class SelectorPoller:
 
     def close(self) -> None:
         self._selector.close()
+
+
+def make_poller() -> Poller:
+    if sys.platform != "linux":
+        return SelectorPoller()
+    return EpollPoller()
