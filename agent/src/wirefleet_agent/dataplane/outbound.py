@@ -76,6 +76,9 @@ class Outbound:
                 datagrams.count = 0
             lease = self._device.lease_seal(peer, end - first, now) if peer is not None else None
             if lease is None:
+                if datagrams.count:  # what is sealed leaves before what the core seals
+                    yield datagrams
+                    datagrams.count = 0
                 for i in range(first, end):
                     self._device.send_packet(packets.slot(i), now)
             else:
@@ -178,6 +181,9 @@ class Outbound:
             end = min(count, done + datagrams.capacity - datagrams.count)
             lease = device.lease_seal(peer, end - done, now) if peer is not None else None
             if lease is None:
+                if datagrams.count:
+                    yield datagrams
+                    datagrams.count = 0
                 # Sealed pieces lie under the headers of those that follow them, whose payloads are whole.
                 for packet in segments.packets(packets.buffer)[done:]:
                     device.send_packet(packet, now)
