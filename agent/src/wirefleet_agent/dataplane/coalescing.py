@@ -260,9 +260,25 @@ def _are_valid(buffer: bytearray, packets: Rows, kind: _Kind) -> list[bool]:
     wanted = -(kind.protocol + behind) % MODULUS
     sums = row_residues(buffer, start + skipped, stride, rows, kind.total_bytes - skipped)
     if kind.version == 6:
-        return [total == wanted for total in sums]
-    headers = row_residues(buffer, start, stride, rows, _V4_BYTES)
-    return [total == wanted and not header for total, header in zip(sums, headers, strict=True)]
+        valid = [total == wanted for total in sums]
+    else:
+        headers = row_residues(buffer, start, stride, rows, _V4_BYTES)
+        valid = [total == wanted and not header for total, header in zip(sums, headers, strict=True)]
+        _refuse_ones(valid, buffer, packets, 10)
+    if kind.protocol == TCP:
+        _refuse_ones(valid, buffer, packets, kind.network_bytes + 16)
+    return valid
+
+
+def _refuse_ones(valid: list[bool], buffer: bytearray, packets: Rows, field: int) -> None:
+    """A checksum of ones is as good as one of zeros, which is what the host would write (RFC 1624, 3)."""
+    begin, end = packets.start + field, packets.start + packets.whole * packets.stride
+    high = buffer[begin : end : packets.stride]
+    if 0xFF in high:
+        low = buffer[begin + 1 : end : packets.stride]
+        for row, (first, second) in enumerate(zip(high, low, strict=True)):
+            if first == second == 0xFF:
+                valid[row] = False
 
 
 def _tail_total_bytes(buffer: bytearray, packets: Rows, kind: _Kind, first: int) -> int:
