@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import random
 import struct
@@ -304,7 +303,3 @@ def harmed(draw: st.DrawFn, packet: bytes) -> bytes:
             data[10:12] = b"\0\0"
             data[10:12] = struct.pack("!H", internet_checksum(bytes(data[:network])))
     return bytes(data)
-
-
-def with_other(shape: Headers, **changes: object) -> Headers:
-    return dataclasses.replace(shape, **changes)  # type: ignore[arg-type]
