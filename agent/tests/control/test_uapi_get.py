@@ -63,7 +63,7 @@ def test_handshake_time_and_counters_are_told(net: Network) -> None:  # checklis
     net.run_for(1)
     bench = Bench()
 
-    told = dict(line.split("=", 1) for line in uapi.render_get(left.device, bench.sockets).splitlines())
+    told = dict(line.split("=", 1) for line in "".join(uapi.render_get(left.device, bench.sockets)).splitlines())
 
     assert int(told["last_handshake_time_sec"]) >= 1_700_000_000
     assert 0 <= int(told["last_handshake_time_nsec"]) < 10**9

@@ -181,7 +181,7 @@ def test_going_down_drops_what_waits(net: Network) -> None:
     net.inject(record.datagram, source=a.endpoint, to=b, drain=False)
     b.device.send_packet(ip_packet(b.inner, a.inner), net.now)
     assert b.device.next_deadline() == net.now
-    assert b.device.pending_handshakes == 1
+    assert b.device.pending_handshakes == 2, "theirs, and ours for the packet"
 
     b.device.down(net.now)
 

@@ -174,6 +174,43 @@ def test_a_static_key_of_low_order_makes_the_peer_unusable(sides: Sides) -> None
         peer.consume_initiation(opened, 0)
 
 
+class CountingIdentity(StaticIdentity):
+    """Counts its Diffie-Hellman operations."""
+
+    __slots__ = ("exchanges",)
+
+    def __init__(self, key: PrivateKey) -> None:
+        super().__init__(key)
+        self.exchanges = 0
+
+    def exchange(self, public: bytes) -> bytes:
+        self.exchanges += 1
+        return super().exchange(public)
+
+
+# checklist 2, 17
+def test_the_static_secret_is_computed_once_and_only_when_it_is_needed() -> None:
+    first, second = CountingIdentity(new_key()), CountingIdentity(new_key())
+    responder = StaticIdentity(new_key())
+    peer = Handshake(responder.public_key)
+
+    peer.set_identity(first)
+    assert first.exchanges == 0
+    assert peer.is_usable
+    assert peer.is_usable
+    assert first.exchanges == 1
+
+    peer.set_identity(second)
+    message = peer.create_initiation(second, new_key(), 11, STAMP)
+    to_initiator = Handshake(second.public_key)
+    to_initiator.set_identity(responder)
+    to_initiator.consume_initiation(open_initiation(message, responder), 100)
+    assert (first.exchanges, second.exchanges) == (1, 1)
+
+    peer.set_identity(None)
+    assert not peer.is_usable
+
+
 # checklist 8
 def test_a_response_is_taken_only_while_an_initiation_waits_for_it(sides: Sides) -> None:
     sides.accept(sides.initiate())

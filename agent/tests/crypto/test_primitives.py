@@ -40,7 +40,7 @@ def test_blake2s_answers_as_in_rfc_7693() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("data", [b"", b"input", bytes(range(32))])
+@pytest.mark.parametrize("data", [b"", b"input", bytes(range(32)), bytes(1000)])
 def test_kdf_is_hkdf_without_info(count: int, data: bytes) -> None:
     salt = bytes(range(100, 132))
 

@@ -15,6 +15,7 @@ import pytest
 from support.tunnels import TunnelPair
 from wirefleet_agent.engine.uapi_server import UapiServer
 from wirefleet_agent.errors import DriverError
+from wirefleet_agent.keys import PublicKey
 
 
 @pytest.fixture
@@ -140,6 +141,36 @@ def test_a_large_answer_waits_for_a_slow_reader(pair: TunnelPair, client: Client
         reply += client.receive(turns=4000)
 
     assert reply.count(b"allowed_ip=11.") == 60000
+
+
+def test_a_hub_is_described_a_piece_per_turn(pair: TunnelPair, client: Client) -> None:
+    for number in range(1000):
+        pair.left.device.add_peer(PublicKey(number.to_bytes(32, "big")), pair.clock.now)
+    client.send(b"get=1\n\n")
+
+    first = client.receive(turns=2)
+    reply = first + client.receive(turns=100)
+
+    assert b"errno" not in first
+    assert first.count(b"public_key=") < 1000
+    assert reply.count(b"public_key=") == 1001
+    assert reply.endswith(b"errno=0\n\n")
+    assert client.exchange(b"set=1\nfwmark=1\n\n") == b"errno=0\n\n"
+
+
+def test_a_peer_that_is_removed_while_it_is_described_harms_nobody(pair: TunnelPair, client: Client) -> None:
+    keys = [PublicKey(number.to_bytes(32, "big")) for number in range(1000)]
+    for key in keys:
+        pair.left.device.add_peer(key, pair.clock.now)
+    client.send(b"get=1\n\n")
+    first = client.receive(turns=2)
+    for key in keys:
+        pair.left.device.remove_peer(key, pair.clock.now)
+
+    reply = first + client.receive(turns=100)
+
+    assert reply.count(b"public_key=") == 1001
+    assert reply.endswith(b"errno=0\n\n")
 
 
 def test_clients_that_go_away_in_the_middle_harm_nobody(pair: TunnelPair, server: UapiServer) -> None:

@@ -116,7 +116,7 @@ class Bench:
         self.applier.apply(uapi.parse_set(lines, self.device), 1.0)
 
     def get(self) -> list[str]:
-        return uapi.render_get(self.device, self.sockets).splitlines()
+        return "".join(uapi.render_get(self.device, self.sockets)).splitlines()
 
     def snapshot(self) -> tuple[object, ...]:
         """Everything that a change could have touched; equal if and only if nothing has changed."""

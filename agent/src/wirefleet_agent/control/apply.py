@@ -149,6 +149,10 @@ class Applier:
         """Only what differs is touched: a prefix that stays is never without its owner."""
         allowed_ips = self._device.allowed_ips
         had = set(allowed_ips.prefixes_of(peer))
+        if not had:
+            for prefix in prefixes:
+                allowed_ips.insert(prefix, peer)
+            return bool(prefixes)
         wanted = set(prefixes)
         for prefix in had - wanted:
             allowed_ips.remove(prefix, peer)

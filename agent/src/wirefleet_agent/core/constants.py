@@ -41,7 +41,12 @@ RATE_LIMIT_PER_S: Final = 20
 RATE_LIMIT_BURST: Final = 5
 RATE_LIMIT_FORGET_S: Final = 1.0
 DEFAULT_MTU_BYTES: Final = 1420
-# One step of the handshake queue, so that handshakes cannot starve data: at most so many messages that cost
-# Diffie-Hellman operations, and at most so many in all (a forged mac1 costs next to nothing).
+# The work of one call, so that handshakes and timers cannot starve data. A handshake, received or begun, costs about
+# 0.25 ms of Diffie-Hellman operations; a message with a forged mac1, or a timer, about 0.01 ms.
+# ``advance`` is called once per turn of a loop: a few milliseconds, in every turn, however much data there is.
 HANDSHAKES_PER_STEP: Final = 8
 MESSAGES_PER_STEP: Final = 256
+EXPIRATIONS_PER_STEP: Final = 64
+# ``poll`` is called with every batch of packets: less than the batch costs, and as many messages as it may bring.
+HANDSHAKES_PER_POLL: Final = 1
+MESSAGES_PER_POLL: Final = 64

@@ -5,6 +5,9 @@
 Datagrams, packets, time and configuration come in; ``poll`` gives what is to be sent, delivered or told. It never
 sends, sleeps, logs or spawns. Call ``poll`` after every call that takes ``now``, and ``advance`` at ``next_deadline``.
 Every ``now`` is monotonic seconds and never goes back.
+
+No call does more than a few milliseconds of handshakes or timers; what is left over makes ``next_deadline`` the
+present. A loop that calls ``advance`` once per turn, after a bounded amount of data, starves neither.
 """
 
 from __future__ import annotations
@@ -29,7 +32,14 @@ from ..wire import (
 )
 from . import sending
 from .allowed_ips import AllowedIps
-from .constants import MAX_PEERS
+from .constants import (
+    EXPIRATIONS_PER_STEP,
+    HANDSHAKES_PER_POLL,
+    HANDSHAKES_PER_STEP,
+    MAX_PEERS,
+    MESSAGES_PER_POLL,
+    MESSAGES_PER_STEP,
+)
 from .environment import Entropy, Environment, Tai64nClock
 from .events import DeliverPacket, Output
 from .leases import OpenLease, SealLease
@@ -86,8 +96,8 @@ class Device:
 
     @property
     def pending_handshakes(self) -> int:
-        """Handshake messages that wait for ``poll`` or ``advance``."""
-        return len(self._handshakes)
+        """Handshakes that wait for ``poll`` or ``advance``: messages of others, and initiations of ours."""
+        return len(self._handshakes) + len(self._environment.initiations)
 
     def up(self, now: float) -> None:
         """The interface is up: peers start, persistent keepalives are sent at once. Idempotent."""
@@ -158,7 +168,7 @@ class Device:
             return
         self.allowed_ips.remove_all(peer)
         peer.stop()
-        peer.forget_secrets()
+        peer.retire()
         del self._peers[public_key]
 
     def set_preshared_key(self, peer: Peer, psk: PresharedKey | None, now: float) -> None:
@@ -241,8 +251,9 @@ class Device:
 
     def poll(self) -> list[Output]:
         """What happened since the last call, in order; datagrams are to be sent in this order."""
-        self._handshakes.step(self._now)
         environment = self._environment
+        done = self._handshakes.step(self._now, messages=MESSAGES_PER_POLL, handshakes=HANDSHAKES_PER_POLL)
+        sending.send_waiting_initiations(environment, HANDSHAKES_PER_POLL - done, self._now)
         outputs, environment.outputs = environment.outputs, []
         return outputs
 
@@ -251,19 +262,26 @@ class Device:
     def next_deadline(self) -> float | None:
         """When to call ``advance`` next; None: never. At times early (it then does nothing), never late.
 
-        The time of the last call while handshake messages wait in their queue.
+        The time of the last call, or one before it, while there is more to do at once: call ``advance`` in every
+        turn until that ends.
         """
-        if len(self._handshakes):
+        if self.pending_handshakes:
             return self._now
         return self._environment.timers.next_wake()
 
     def advance(self, now: float) -> None:
-        """Fire the timers that are due and take a step through the handshake queue."""
+        """Fire timers that are due, and take a step through the handshakes that wait."""
         self._now = now
-        self._handshakes.step(now)
-        queue = self._environment.timers
-        while (timers := queue.pop_due(now)) is not None:
+        environment = self._environment
+        # Whatever flood comes in, an initiation of ours has its place in every step.
+        limit = HANDSHAKES_PER_STEP - (1 if len(environment.initiations) else 0)
+        done = self._handshakes.step(now, messages=MESSAGES_PER_STEP, handshakes=limit)
+        for _ in range(EXPIRATIONS_PER_STEP):
+            timers = environment.timers.pop_due(now)
+            if timers is None:
+                break
             self._expire(timers, now)
+        sending.send_waiting_initiations(environment, HANDSHAKES_PER_STEP - done, now)
 
     # Leases: the fast path. The core stays the only owner of counters, windows and timers.
 

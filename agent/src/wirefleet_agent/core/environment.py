@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""What all peers of one device share: identity, entropy, clock, indices, timers, and where outputs and drops go."""
+"""What all peers of one device share: identity, entropy, clock, indices, queues, and where outputs and drops go."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..keys import PrivateKey
 from .constants import DEFAULT_MTU_BYTES
 from .events import Output
 from .index_table import IndexTable
+from .initiation_queue import InitiationQueue
 from .timer_queue import TimerQueue
 
 Entropy = Callable[[int], bytes]
@@ -22,13 +23,25 @@ Tai64nClock = Callable[[], bytes]
 class Environment:
     """Owned by the device; its peers hold a reference each."""
 
-    __slots__ = ("drops", "entropy", "identity", "indices", "is_up", "mtu_bytes", "outputs", "tai64n_now", "timers")
+    __slots__ = (
+        "drops",
+        "entropy",
+        "identity",
+        "indices",
+        "initiations",
+        "is_up",
+        "mtu_bytes",
+        "outputs",
+        "tai64n_now",
+        "timers",
+    )
 
     def __init__(self, entropy: Entropy, tai64n_now: Tai64nClock) -> None:
         self.entropy = entropy
         self.tai64n_now = tai64n_now
         self.identity: StaticIdentity | None = None
         self.indices = IndexTable(entropy)
+        self.initiations = InitiationQueue()
         self.timers = TimerQueue()
         self.outputs: list[Output] = []
         self.drops: Counter[DropReason] = Counter()

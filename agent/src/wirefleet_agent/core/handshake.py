@@ -31,6 +31,7 @@ _INITIAL_CHAINING_KEY: Final = blake2s(CONSTRUCTION)
 _INITIAL_HASH: Final = blake2s(_INITIAL_CHAINING_KEY, IDENTIFIER)
 _ZERO_NONCE: Final = bytes(12)
 _NO_PRESHARED_KEY: Final = bytes(32)
+_NOTHING: Final = bytearray()  # shared by all idle handshakes; replaced, never written to
 
 
 class HandshakeState(Enum):
@@ -109,6 +110,7 @@ class Handshake:
         "_chaining_key",
         "_ephemeral",
         "_hash",
+        "_identity",
         "_last_consumed_at",
         "_last_sent_stamp",
         "_last_stamp",
@@ -123,15 +125,17 @@ class Handshake:
 
     def __init__(self, remote_static: PublicKey) -> None:
         self._remote_static = remote_static.raw
-        self._static_static = bytearray()
+        # Ours, until the static-static secret has been computed with it.
+        self._identity: StaticIdentity | None = None
+        self._static_static = _NOTHING
         self.preshared_key: PresharedKey | None = None
         self.state = HandshakeState.IDLE
         self.local_index: int | None = None
         self._remote_index = 0
         self._ephemeral: StaticIdentity | None = None
         self._remote_ephemeral = b""
-        self._chaining_key = bytearray()
-        self._hash = bytearray()
+        self._chaining_key = _NOTHING
+        self._hash = _NOTHING
         self._last_stamp = tai64n.NEVER
         self._last_sent_stamp = tai64n.NEVER
         self._last_consumed_at = float("-inf")
@@ -139,17 +143,17 @@ class Handshake:
     @property
     def is_usable(self) -> bool:
         """False without a private key of ours, or if the static-static result is all zero (checklist 2)."""
-        return bool(self._static_static)
+        return bool(self._static_secret())
 
     def set_identity(self, identity: StaticIdentity | None) -> None:
-        """Compute the static-static secret for our (new) private key (checklist 17)."""
+        """Use our (new) private key from now on (checklist 17).
+
+        The static-static secret is computed when it is needed first: for ten thousand peers at once it would take
+        half a second, in which no packet moves.
+        """
         _zero(self._static_static)
-        self._static_static = bytearray()
-        if identity is not None:
-            try:
-                self._static_static = bytearray(identity.exchange(self._remote_static))
-            except ZeroSharedSecret:
-                return
+        self._static_static = _NOTHING
+        self._identity = identity
 
     def create_initiation(
         self, identity: StaticIdentity, ephemeral: PrivateKey, index: int, wall_stamp: bytes
@@ -166,7 +170,7 @@ class Handshake:
         chaining_key, key = kdf(2, chaining_key, _exchange(pair, self._remote_static))
         encrypted_static = Aead(key).encrypt(_ZERO_NONCE, identity.public_key.raw, transcript)
         transcript = blake2s(transcript, encrypted_static)
-        chaining_key, key = kdf(2, chaining_key, self._static_static)
+        chaining_key, key = kdf(2, chaining_key, self._static_secret())
         encrypted_timestamp = Aead(key).encrypt(_ZERO_NONCE, stamp, transcript)
         transcript = blake2s(transcript, encrypted_timestamp)
 
@@ -183,10 +187,11 @@ class Handshake:
         Raises PacketDropped(LOW_ORDER_KEY | BAD_HANDSHAKE | REPLAYED_INITIATION | INITIATION_FLOOD); nothing
         has changed then.
         """
-        if not self.is_usable:
+        static_secret = self._static_secret()
+        if not static_secret:
             raise PacketDropped(DropReason.LOW_ORDER_KEY)
         message = opened.message
-        chaining_key, key = kdf(2, opened.chaining_key, self._static_static)
+        chaining_key, key = kdf(2, opened.chaining_key, static_secret)
         stamp = _open(key, message.encrypted_timestamp, opened.hash)
         transcript = blake2s(opened.hash, message.encrypted_timestamp)
         if stamp <= self._last_stamp:
@@ -259,6 +264,16 @@ class Handshake:
         """Zero the static-static secret; the peer is unusable from now on."""
         self.set_identity(None)
 
+    def _static_secret(self) -> bytearray:
+        """Empty if the peer is unusable."""
+        if self._identity is not None:
+            identity, self._identity = self._identity, None
+            try:
+                self._static_static = bytearray(identity.exchange(self._remote_static))
+            except ZeroSharedSecret:
+                self._static_static = _NOTHING
+        return self._static_static
+
     def _move(self, event: HandshakeEvent) -> None:
         try:
             self.state = TRANSITIONS[self.state, event]
@@ -278,8 +293,8 @@ class Handshake:
     def _forget(self) -> None:
         _zero(self._chaining_key)
         _zero(self._hash)
-        self._chaining_key = bytearray()
-        self._hash = bytearray()
+        self._chaining_key = _NOTHING
+        self._hash = _NOTHING
         self._keep_ephemeral(None)
         self._remote_ephemeral = b""
         self.local_index = None

@@ -111,6 +111,7 @@ class Peer:
     def stop(self) -> None:
         """Stop the timers, then wipe the keys (checklist 23, 39)."""
         self.timers.stop()
+        self.environment.initiations.forget(self)
         self.wipe(DropReason.PEER_STOPPED)
 
     def stage(self, packet: bytes) -> None:
@@ -159,10 +160,11 @@ class Peer:
         self.handshake_endpoint = self.initiated_to if is_initiator else self.endpoint
         self.last_handshake_wall = tai64n.wall_time(self.environment.tai64n_now())
 
-    def forget_secrets(self) -> None:
-        """The peer is removed for good. Its preshared key stays: the configuration may own the object."""
+    def retire(self) -> None:
+        """The stopped peer is removed for good. Its preshared key stays: the configuration may own the object."""
         self.handshake.wipe_static()
         self.cookies.wipe()
+        self.timers.retire()
 
     def __repr__(self) -> str:
         return f"Peer({self.public_key})"

@@ -20,8 +20,6 @@ from ..wire import CookieReply, Endpoint, Initiation, LocalAddress, MessageType,
 from . import sending
 from .constants import (
     HANDSHAKE_QUEUE_MESSAGES,
-    HANDSHAKES_PER_STEP,
-    MESSAGES_PER_STEP,
     UNDER_LOAD_MESSAGES,
     UNDER_LOAD_STICKY_S,
 )
@@ -87,12 +85,15 @@ class HandshakeReceiver:
         self._queue.append(_Waiting(message, datagram, source, local))
         self._watch_load(now)
 
-    def step(self, now: float) -> None:
-        """Work off a bounded number of messages."""
-        handshakes = 0
-        for _ in range(MESSAGES_PER_STEP):
-            if not self._queue or handshakes >= HANDSHAKES_PER_STEP:
-                return
+    def step(self, now: float, *, messages: int, handshakes: int) -> int:
+        """Work off at most ``messages``, and of those that cost Diffie-Hellman operations at most ``handshakes``.
+
+        Returns the number of the latter.
+        """
+        done = 0
+        for _ in range(messages):
+            if not self._queue or done >= handshakes:
+                break
             self._watch_load(now)
             waiting = self._queue.popleft()
             try:
@@ -100,13 +101,14 @@ class HandshakeReceiver:
                     self._consume_cookie(waiting.message, now)
                     continue
                 self._check_macs(waiting.message, waiting, now)
-                handshakes += 1
+                done += 1
                 if isinstance(waiting.message, Initiation):
                     self._consume_initiation(waiting.message, waiting, now)
                 else:
                     self._consume_response(waiting.message, waiting, now)
             except PacketDropped as drop:
                 self._environment.drops[drop.reason] += 1
+        return done
 
     def _watch_load(self, now: float) -> None:
         if len(self._queue) >= UNDER_LOAD_MESSAGES:
@@ -203,5 +205,7 @@ def _note_handshake_received(peer: Peer, waiting: _Waiting, now: float) -> None:
 
 def _complete(peer: Peer, now: float, *, is_initiator: bool) -> None:
     peer.timers.handshake_complete()
+    if peer.has_session(now):
+        peer.environment.initiations.forget(peer)
     peer.mark_handshake(now, is_initiator=is_initiator)
     peer.environment.outputs.append(HandshakeCompleted(peer, is_initiator))

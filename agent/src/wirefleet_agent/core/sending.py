@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Everything a peer sends: handshake messages, keepalives, staged packets; and what its timers make it send.
 
-Two things wireguard-go leaves to chance:
+Initiations wait for their turn, so that a moment at which thousands are due does not hold up data; one alone is sent
+with the next ``poll``. Two things wireguard-go leaves to chance:
 
 * An initiation that may not be sent yet, because an initiation or a response went out less than 5 s ago (checklist
   18), is owed and not forgotten: if nothing else will retry, the retransmit timer does.
@@ -22,6 +23,7 @@ from .constants import (
     REKEY_AFTER_TIME_S,
     REKEY_TIMEOUT_S,
 )
+from .environment import Environment
 from .events import HandshakeGaveUp, SendDatagram
 from .peer import Peer
 from .session import Session
@@ -29,20 +31,42 @@ from .timers import Timer
 
 
 def send_initiation(peer: Peer, now: float, *, is_retry: bool = False, is_owed: bool = False) -> None:
-    """Start a handshake unless one was started or answered within 5 s.
+    """Start a handshake unless one was started or answered within 5 s; the message is made when its turn comes.
 
     is_retry: do not reset the count of attempts. is_owed: make up for it after the 5 s although there is a session.
     """
     if not is_retry:
         peer.timers.handshake_attempts = 0
+    if _may_initiate(peer, now, is_owed=is_owed):
+        peer.environment.initiations.add(peer, is_owed=is_owed)
+
+
+def send_waiting_initiations(environment: Environment, count: int, now: float) -> None:
+    """Make the initiations whose turn it is, at most ``count``; asks again what may have changed while they waited."""
+    queue = environment.initiations
+    while count > 0 and len(queue):
+        peer, is_owed = queue.take()
+        if _may_initiate(peer, now, is_owed=is_owed):
+            count -= 1
+            if peer.handshake.is_usable:
+                _initiate(peer, now)
+
+
+def _may_initiate(peer: Peer, now: float, *, is_owed: bool) -> bool:
+    """Whether the peer could be sent an initiation now; if it is only too early, the retransmit timer will do it."""
+    if peer.environment.identity is None or peer.endpoint is None or not peer.is_running:
+        return False
+    if now >= peer.may_initiate_at:
+        return True
+    if (is_owed or not peer.has_session(now)) and not peer.timers.is_retransmit_pending:
+        peer.timers.retransmit_after(peer.may_initiate_at)
+    return False
+
+
+def _initiate(peer: Peer, now: float) -> None:
     environment = peer.environment
     identity = environment.identity
-    if identity is None or peer.endpoint is None or not peer.handshake.is_usable or not peer.is_running:
-        return
-    if now < peer.may_initiate_at:
-        if (is_owed or not peer.has_session(now)) and not peer.timers.is_retransmit_pending:
-            peer.timers.retransmit_after(peer.may_initiate_at)
-        return
+    assert identity is not None
     peer.may_initiate_at = now + REKEY_TIMEOUT_S
     index_before = peer.handshake.local_index
     index = environment.indices.allocate(peer)

@@ -58,7 +58,10 @@ class TimerQueue:
         return None
 
     def pop_due(self, now: float) -> PeerTimers | None:
-        """The next peer that has an expired timer, or None. Call until None, expiring the timers in between."""
+        """The next peer whose wake-up has come, or None; perhaps none of its timers is due yet.
+
+        Take its due timers, then put it back with ``PeerTimers.reschedule``.
+        """
         heap = self._heap
         while heap and heap[0][0] <= now:
             when, _, timers = heapq.heappop(heap)
@@ -66,11 +69,7 @@ class TimerQueue:
                 self._stale -= 1
                 continue
             timers.wake_at = math.inf
-            earliest = timers.earliest()
-            if earliest <= now:
-                return timers
-            if earliest < math.inf:
-                self.wake(timers, earliest)
+            return timers
         return None
 
     def _left_stale(self) -> None:

@@ -85,6 +85,10 @@ class PeerTimers:
         self.is_running = False
         self._queue.forget(self)
 
+    def retire(self) -> None:
+        """The owner is removed for good. Without the cycle between the two it is freed at once."""
+        del self.owner
+
     def _reset(self) -> None:
         self.handshake_attempts = 0
         self.sent_last_minute_handshake = False

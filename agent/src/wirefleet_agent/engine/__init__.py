@@ -5,6 +5,7 @@
 The listeners for wg(8) are one per platform: ``uapi_server`` and ``uapi_pipe_windows``.
 """
 
+from .collector import making_peers
 from .loop import Handle, Loop
 from .pump import Pump
 from .resolver import Resolver
@@ -12,4 +13,4 @@ from .supervisor import Supervisor
 from .tunnel import Tunnel
 from .uapi_answers import UapiListener
 
-__all__ = ["Handle", "Loop", "Pump", "Resolver", "Supervisor", "Tunnel", "UapiListener"]
+__all__ = ["Handle", "Loop", "Pump", "Resolver", "Supervisor", "Tunnel", "UapiListener", "making_peers"]

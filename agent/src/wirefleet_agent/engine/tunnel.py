@@ -15,6 +15,7 @@ from ..core import Device, HandshakeCompleted, Peer
 from ..drivers.interfaces import LinkEvent, RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from ..errors import DriverError
 from ..observe import drop_counts
+from .collector import let_go
 from .loop import Handle, Loop
 from .pump import HandshakeEvent, Pump
 
@@ -136,6 +137,7 @@ class Tunnel:
         if self.routes is not None:
             self.routes.close()
         self.tun.close()
+        let_go()
         # wg(8) has no place for the drop counters; here the log tells them.
         _log.info("tunnel_stopped", tunnel=self.name, drops=drop_counts(self.device.drops))
 

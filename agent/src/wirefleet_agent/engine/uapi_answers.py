@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from ..control import Applier
 from ..control.uapi import GetRequest, SetRequest, errno_of, parse_set, render_get, render_reply
 from ..errors import WireFleetError
+from .collector import making_peers
 from .loop import Loop
 from .tunnel import Tunnel
 
@@ -31,21 +33,30 @@ class UapiListener(Protocol):
 
 
 class UapiAnswers:
-    """Answers get and set for one tunnel, on the loop's thread: between two turns of the pump, so that no packet sees
-    half of a set."""
+    """Answers get and set for one tunnel, on the loop's thread, so that no packet sees half of a set."""
 
     def __init__(self, loop: Loop, tunnel: Tunnel, applier: Applier) -> None:
         self._loop = loop
         self._tunnel = tunnel
         self._applier = applier
 
-    def answer(self, request: GetRequest | SetRequest) -> bytes:
-        """The whole reply."""
+    def answer(self, request: GetRequest | SetRequest) -> Iterator[bytes]:
+        """The reply in pieces, each to be asked for in a turn of its own: ten thousand peers take a while to describe.
+
+        The last piece alone ends with an empty line. A set is made, all of it, with its only piece.
+        """
         if isinstance(request, GetRequest):
-            return render_reply(0, render_get(self._tunnel.device, self._tunnel))
+            for text in render_get(self._tunnel.device, self._tunnel):
+                yield text.encode("ascii")
+            yield render_reply(0)
+        else:
+            yield self._set(request)
+
+    def _set(self, request: SetRequest) -> bytes:
         try:
-            changes = parse_set(request.body, self._tunnel.device)
-            applied = self._applier.apply(changes, self._loop.now())
+            with making_peers(request.body.count(b"public_key=")):
+                changes = parse_set(request.body, self._tunnel.device)
+                applied = self._applier.apply(changes, self._loop.now())
         except WireFleetError as error:
             _log.warning("uapi_set_refused", tunnel=self._tunnel.name, error=str(error))
             return render_reply(errno_of(error))

@@ -81,6 +81,8 @@ class UapiPipeServer:
         try:
             while calls is not None and (chunk := connection.read(CHUNK_BYTES)):
                 for request in reader.feed(chunk):
-                    connection.write(calls.call(partial(self._answers.answer, request), _ANSWER_TIMEOUT_S))
+                    pieces = self._answers.answer(request)
+                    while piece := calls.call(partial(next, pieces, b""), _ANSWER_TIMEOUT_S):
+                        connection.write(piece)
         except (UapiError, UnreachableError) as error:
             _log.debug("uapi_connection_closed", reason=str(error))

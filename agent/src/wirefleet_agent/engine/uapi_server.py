@@ -175,7 +175,7 @@ class _Client:
         self,
         loop: Loop,
         connection: socket.socket,
-        answer: Callable[[GetRequest | SetRequest], bytes],
+        answer: Callable[[GetRequest | SetRequest], Iterator[bytes]],
         on_close: Callable[[_Client], None],
     ) -> None:
         self._loop = loop
@@ -184,7 +184,9 @@ class _Client:
         self._on_close = on_close
         self._reader = RequestReader()
         self._requests: Iterator[GetRequest | SetRequest] = iter(())
+        self._pieces: Iterator[bytes] = iter(())
         self._unsent = memoryview(b"")
+        self._is_last = True
         self.last_active = loop.now()
         self._idle_check = loop.call_at(self.last_active + IDLE_TIMEOUT_S, self._drop_if_idle)
         loop.add_reader(connection.fileno(), self._read)
@@ -225,7 +227,7 @@ class _Client:
         """Answer the complete requests, one by one, as fast as the client reads the answers."""
         try:
             for request in self._requests:
-                self._unsent = memoryview(self._answer(request))
+                self._pieces = self._answer(request)
                 if not self._send():
                     return
         except UapiError as error:
@@ -233,19 +235,25 @@ class _Client:
             self.close()
 
     def _send(self) -> bool:
-        """Whether all of it has gone; otherwise the rest goes when the client takes it."""
+        """Send a piece. Whether the reply has ended; otherwise it goes on in later turns, when the client takes it."""
+        if not self._unsent:
+            piece = next(self._pieces)
+            self._is_last = piece.endswith(b"\n\n")
+            self._unsent = memoryview(piece)
         try:
             while self._unsent:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
                 self.last_active = self._loop.now()
         except BlockingIOError:
-            self._loop.remove_reader(self._socket.fileno())
-            self._loop.add_writer(self._socket.fileno(), self._continue)
-            return False
+            pass
         except OSError:
             self.close()
             return False
-        return True
+        if self._is_last and not self._unsent:
+            return True
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.add_writer(self._socket.fileno(), self._continue)
+        return False
 
     def _continue(self) -> None:
         if not self._send():

@@ -9,10 +9,11 @@ in place; wait for the confirmation. A failure at any step leaves files and tunn
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..config import TunnelConfig, parse, plan_changes, redact_conf, with_secrets
 from ..config.changes import Change
+from ..engine import making_peers
 from ..errors import ConfigError, DriverError, RefusedError, WireFleetError
 from ..keys import PrivateKey
 from .conf_text import with_preshared_keys
@@ -44,6 +45,9 @@ class Configuration:
         self._store = store
         self._keys = keys
         self.switch_to: SwitchTo | None = None
+        # What was parsed last, without the key store's key: a hub's text takes half a second, and its daemon has
+        # packets to move.
+        self._last: tuple[ConfigFiles, TunnelConfig] | None = None
 
     def check(self, request: ConfigRequest) -> Json:
         """What ``apply`` would do. Changes nothing."""
@@ -51,6 +55,10 @@ class Configuration:
 
     def apply(self, request: ConfigRequest) -> Json:
         """Make it the tunnel's configuration. Raises ConfigError, RefusedError, DriverError; then all is as before."""
+        with making_peers(request.conf.count("[Peer]")):
+            return self._apply(request)
+
+    def _apply(self, request: ConfigRequest) -> Json:
         proposal = self._propose(request)
         if proposal.config.interface.private_key is None and self._keys.public_key(self._paths.name) is None:
             raise self._no_key()
@@ -122,10 +130,8 @@ class Configuration:
             raise
 
     def _propose(self, request: ConfigRequest) -> Proposal:
-        """Parses each text once: a hub's has thousands of peers, and its daemon has packets to move.
-
-        Where only the service can open the private key, the proposal lacks it: whoever checks, or applies while nothing
-        runs, needs the public half alone.
+        """Where only the service can open the private key, the proposal lacks it: whoever checks, or applies while
+        nothing runs, needs the public half alone.
         """
         key, own_public_key = self._keys.usable_key(self._paths.name), self._keys.public_key(self._paths.name)
         bare = parse(request.conf, request.toml, name=self._paths.name, own_public_key=own_public_key)
@@ -135,11 +141,15 @@ class Configuration:
         files = ConfigFiles(with_preshared_keys(request.conf, request.preshared_keys), request.toml)
         before = self._store.current()
         old = config if before == files else self._parsed_or_none(before, key)
+        self._last = files, replace(config, interface=bare.interface)
         return Proposal(files, config, files.digest != before.digest, plan_changes(old, config), before)
 
     def _parsed(self, files: ConfigFiles, key: PrivateKey | None) -> TunnelConfig:
-        config = parse(files.conf or "", files.toml, name=self._paths.name)
-        return with_secrets(config, private_key=key)
+        if self._last is None or self._last[0] != files:
+            conf = files.conf or ""
+            with making_peers(conf.count("[Peer]")):
+                self._last = files, parse(conf, files.toml, name=self._paths.name)
+        return with_secrets(self._last[1], private_key=key)
 
     def _parsed_or_none(self, files: ConfigFiles, key: PrivateKey | None) -> TunnelConfig | None:
         """None also for stored files that became invalid: a valid request must be able to replace them."""

@@ -12,7 +12,7 @@ from ..config import HostPort, PeerConfig, TunnelConfig, numeric_endpoint, plan_
 from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort
 from ..control import Applied, Applier
 from ..core import Device, Peer
-from ..engine import Loop, Resolver, Tunnel
+from ..engine import Loop, Resolver, Tunnel, making_peers
 from ..errors import WireFleetError
 from ..keys import PublicKey
 from ..observe import Logger
@@ -68,10 +68,12 @@ class LiveTunnel:
         """
         if new is None:
             self.close()
-        elif self._open is None:
-            self._start(new)
-        else:
-            self._change(self._open, new)
+            return
+        with making_peers(len(new.peers)):
+            if self._open is None:
+                self._start(new)
+            else:
+                self._change(self._open, new)
 
     def is_proven(self, peer: Peer) -> bool:
         """Whether the peer has answered since the last change that concerned it; sessions outlive such changes."""

@@ -4,20 +4,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from ...core import Device, Peer
 from ..host_steps import SocketSettings
 
+LINES_PER_PIECE = 4096
 _NO_PRESHARED_KEY = "0" * 64
 
 
-def render_get(device: Device, sockets: SocketSettings) -> str:
-    """Every line with its newline; ``render_reply`` adds the errno."""
-    lines = list(_device_lines(device, sockets))
-    for peer in device.peers.values():
-        lines.extend(_peer_lines(peer))
-    return "".join(f"{line}\n" for line in lines)
+def render_get(device: Device, sockets: SocketSettings) -> Iterator[str]:
+    """Every line with its newline, in pieces of a few milliseconds' work each; ``render_reply`` adds the errno.
+
+    The peers are those of the first piece; what a piece says of them is true when it is made.
+    """
+    peers = tuple(device.peers.values())
+    lines = itertools.chain(_device_lines(device, sockets), itertools.chain.from_iterable(map(_peer_lines, peers)))
+    while some := tuple(itertools.islice(lines, LINES_PER_PIECE)):
+        yield "".join(f"{line}\n" for line in some)
 
 
 def _device_lines(device: Device, sockets: SocketSettings) -> Iterator[str]:

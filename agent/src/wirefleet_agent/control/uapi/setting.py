@@ -9,7 +9,7 @@ device itself, or that ``update_only`` keeps from being made, is a *phantom*: it
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from ...config import Prefix, ValueProblem, parse_prefix
 from ...config import changes as c
@@ -49,22 +49,6 @@ class _SetParser:
         self._is_phantom = False
         self._is_new = False
         self._replacing: list[Prefix] | None = None
-        self._device_keys: dict[str, Callable[[str], None]] = {
-            "private_key": self._private_key,
-            "listen_port": lambda value: self._changes.append(c.SetListenPort(_number(value, 65535))),
-            "fwmark": lambda value: self._changes.append(c.SetFwmark(_number(value or "0", 0xFFFFFFFF))),
-            "replace_peers": self._replace_peers,
-        }
-        self._peer_keys: dict[str, Callable[[str], None]] = {
-            "allowed_ip": self._allowed_ip,
-            "update_only": self._update_only,
-            "remove": self._remove,
-            "preshared_key": self._preshared_key,
-            "endpoint": self._endpoint,
-            "persistent_keepalive_interval": self._persistent_keepalive,
-            "replace_allowed_ips": self._replace_allowed_ips,
-            "protocol_version": self._protocol_version,
-        }
 
     def take(self, line: str) -> None:
         key, equals, value = line.partition("=")
@@ -73,11 +57,11 @@ class _SetParser:
         if key == "public_key":
             self._public_key(value)
             return
-        handler = (self._device_keys if self._peer is None else self._peer_keys).get(key)
+        handler = (_DEVICE_KEYS if self._peer is None else _PEER_KEYS).get(key)
         if handler is None:
             raise UapiError(f"unknown key of a {'device' if self._peer is None else 'peer'}")
         try:
-            handler(value)
+            handler(self, value)
         except (ValueError, ValueProblem):
             raise UapiError("invalid value", path=key) from None
 
@@ -90,6 +74,12 @@ class _SetParser:
         wanted = None if key.is_zero else key
         self._peers.set_private_key(wanted)
         self._changes.append(c.SetPrivateKey(wanted))
+
+    def _listen_port(self, value: str) -> None:
+        self._changes.append(c.SetListenPort(_number(value, 65535)))
+
+    def _fwmark(self, value: str) -> None:
+        self._changes.append(c.SetFwmark(_number(value or "0", 0xFFFFFFFF)))
 
     def _replace_peers(self, value: str) -> None:
         _true(value)
@@ -174,6 +164,25 @@ class _SetParser:
     def _key(self) -> PublicKey:
         assert self._peer is not None, "peer keys are looked up only after a public_key line"
         return self._peer
+
+
+# Functions, not methods bound to a parser: the cycle would keep every key of a set in memory for a while.
+_DEVICE_KEYS: Mapping[str, Callable[[_SetParser, str], None]] = {
+    "private_key": _SetParser._private_key,
+    "listen_port": _SetParser._listen_port,
+    "fwmark": _SetParser._fwmark,
+    "replace_peers": _SetParser._replace_peers,
+}
+_PEER_KEYS: Mapping[str, Callable[[_SetParser, str], None]] = {
+    "allowed_ip": _SetParser._allowed_ip,
+    "update_only": _SetParser._update_only,
+    "remove": _SetParser._remove,
+    "preshared_key": _SetParser._preshared_key,
+    "endpoint": _SetParser._endpoint,
+    "persistent_keepalive_interval": _SetParser._persistent_keepalive,
+    "replace_allowed_ips": _SetParser._replace_allowed_ips,
+    "protocol_version": _SetParser._protocol_version,
+}
 
 
 def _true(value: str) -> None:
