@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from support.inner_packets import Headers, edges_16, seeds, streams
 from support.packets import ip_packet
 from support.sealing_bench import SOURCE, Receiver, SealingBench, Slot, padded, sealed
-from support.super_packets import Buffer, cut_written
+from support.super_packets import UDP, Buffer, cut_written
 from support.tunnels import LEFT, RIGHT
 from wirefleet_agent.core.session import Session
 from wirefleet_agent.dataplane import Packet
@@ -339,3 +339,15 @@ def test_bulk_traffic_leaves_in_few_writes(triplets: Triplets) -> None:
     assert len(borrowed(joined)) == 2 + len(packets)
     triplets.plain.open(slots)
     triplets.core.open_one_by_one(slots)
+
+
+def test_a_kernel_that_does_not_cut_udp_gets_it_whole(arithmetic: str) -> None:
+    receiver = Receiver(has_offloads=True, joins_udp=False)
+    sender = SealingBench()
+    udp = [Headers(protocol=UDP, identification=k).packet(bytes(100)) for k in range(9)]
+    tcp = numbered(9)
+
+    for packets, writes in ((udp, 9), (tcp, 1)):
+        written = receiver.open([([sealed(sender.session, padded(packet)) for packet in packets], SOURCE)])
+        assert delivered(written) == packets
+        assert len(written) == writes

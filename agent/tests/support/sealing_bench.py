@@ -139,10 +139,10 @@ def received_batch(slots: Sequence[Slot]) -> Batch:
 class Receiver:
     """One end that opens batches; several of them see the same and can be compared."""
 
-    def __init__(self, *, has_offloads: bool) -> None:
+    def __init__(self, *, has_offloads: bool, joins_udp: bool = True) -> None:
         self.bench = SealingBench()
         self.device = self.bench.receiver
-        self._inbound = Inbound(self.device, has_offloads=has_offloads)
+        self._inbound = Inbound(self.device, has_offloads=has_offloads, joins_udp=joins_udp)
 
     def open(self, slots: Sequence[Slot]) -> list[Packet]:
         return self._inbound.process(received_batch(slots), self.bench.now)

@@ -64,8 +64,11 @@ class Run(NamedTuple):
     last_total_bytes: int
 
 
-def find_runs(buffer: bytearray, packets: Rows) -> list[Run]:
-    """The runs of two and more rows that can be joined, in order. packets: decrypted and padded IP packets."""
+def find_runs(buffer: bytearray, packets: Rows, *, joins_udp: bool = True) -> list[Run]:
+    """The runs of two and more rows that can be joined, in order. packets: decrypted and padded IP packets.
+
+    joins_udp: the host cuts UDP too.
+    """
     if packets.whole < 2:
         return []
     runs: list[Run] = []
@@ -73,7 +76,7 @@ def find_runs(buffer: bytearray, packets: Rows) -> list[Run]:
     first = 0
     while first < packets.whole - 1:
         kind = _kind_of(buffer, packets.begin(first), packets.size)
-        if kind is None:
+        if kind is None or (kind.protocol == UDP and not joins_udp):
             first += 1
             continue
         columns = known.get(kind)
