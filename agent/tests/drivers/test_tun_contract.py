@@ -70,7 +70,7 @@ def test_more_packets_than_the_batch_holds_wait_for_the_next_one(host: Host) -> 
     for number in range(10):
         host.send(bytes([number]))
 
-    payloads = read_udp_payloads(host.tun, Batch(4, 2048))
+    payloads = read_udp_payloads(host.tun, Batch(4, 2048, headroom=16))
 
     assert payloads == [bytes([number]) for number in range(10)]
 

@@ -26,6 +26,7 @@ if sys.platform != "win32":
 
 V4 = "127.0.0.1"
 V6 = "::1"
+ROOM_BYTES = 65536  # what a driver may join
 
 
 @dataclass
@@ -77,17 +78,18 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 def receive(udp: UdpDriver, batch: Batch | None = None) -> list[tuple[bytes, Endpoint | None, LocalAddress | None]]:
     """Everything that arrives within a second, from all descriptors; stops at the first silence after something."""
-    batch = batch or Batch(8, 2048)
+    batch = batch or Batch(8, ROOM_BYTES)
     received = []
     while ready := select.select(udp.filenos(), (), (), 0 if received else 1)[0]:
         for fd in ready:
             for i in range(udp.receive_batch(fd, batch)):
-                received.append((bytes(batch.slot(i)), batch.endpoints[i], batch.locals[i]))
+                for datagram in batch.datagrams(i):
+                    received.append((bytes(datagram), batch.endpoints[i], batch.locals[i]))
     return received
 
 
 def datagrams(*entries: tuple[bytes, Endpoint | None, LocalAddress | None]) -> Batch:
-    batch = Batch(8, 2048)
+    batch = Batch(max(8, len(entries)), 2048)
     for payload, endpoint, local in entries:
         batch.append(payload, endpoint, local)
     return batch
@@ -195,7 +197,8 @@ def test_a_datagram_longer_than_its_slot_is_lost_alone(pair: Pair) -> None:
     pair.open(pair.left, 0)
     pair.open(pair.right, 0)
     target = Endpoint(pair.right_hosts[0], pair.right.port)
-    pair.left.send_batch(datagrams((b"a", target, None), (bytes(1500), target, None), (b"c", target, None)))
+    for payload in (b"a", bytes(1500), b"c"):  # in one batch they might arrive in one piece
+        pair.left.send_batch(datagrams((payload, target, None)))
 
     received = receive(pair.right, Batch(8, 1000))
 
@@ -234,3 +237,49 @@ def test_a_firewall_mark_is_accepted_before_and_after_opening(pair: Pair) -> Non
     pair.open(pair.right, 0)
 
     assert pair.left.send_batch(datagrams((b"x", Endpoint(pair.right_hosts[0], pair.right.port), None))) == 1
+
+
+TRAINS = {
+    "equal": [100] * 20,
+    "more than a call takes": [80] * 150,
+    "more bytes than a call takes": [1452] * 100,
+    "shorter end": [1452] * 47 + [33],
+    "longer end": [100] * 3 + [101],
+    "falling": list(range(200, 100, -1)),
+    "one byte each": [1] * 30,
+    "alternating": [100, 50] * 10,
+    "in pairs": [100, 100, 60, 100, 100, 60, 60],
+}
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["v4", "v6"])
+@pytest.mark.parametrize("sizes", TRAINS.values(), ids=TRAINS)
+def test_a_batch_arrives_as_the_datagrams_that_it_was(pair: Pair, family: int, sizes: list[int]) -> None:
+    pair.open(pair.left, 0)
+    pair.open(pair.right, 0)
+    target = Endpoint(pair.right_hosts[family], pair.right.port)
+    payloads = [number.to_bytes(2, "big") * (size // 2) + bytes(size % 2) for number, size in enumerate(sizes)]
+
+    sent = pair.left.send_batch(datagrams(*((payload, target, None) for payload in payloads)))
+    received = receive(pair.right)
+
+    assert sent == len(payloads)
+    assert [payload for payload, _, _ in received] == payloads
+    assert {source for _, source, _ in received} == {Endpoint(pair.left_hosts[family], pair.left.port)}
+
+
+def test_datagrams_for_several_targets_go_each_to_its_own(pair: Pair) -> None:
+    pair.open(pair.left, 0)
+    pair.open(pair.right, 0)
+    v4, v6 = (Endpoint(pair.right_hosts[family], pair.right.port) for family in (0, 1))
+    local = LocalAddress(pair.left_hosts[0], 1)
+    ways = [(v4, None), (v4, None), (v6, None), (v6, None), (v4, local), (v4, local), (v4, None), (None, None)]
+    entries = [(bytes([number]) * 90, target, local) for number, (target, local) in enumerate(ways)]
+
+    sent = pair.left.send_batch(datagrams(*entries))
+    received = receive(pair.right)
+
+    assert sent == 7
+    for target in (v4, v6):
+        hosts = [payload for payload, _, local in received if local is not None and local.host == target.host]
+        assert hosts == [payload for payload, endpoint, _ in entries if endpoint == target]

@@ -65,8 +65,11 @@ class Run(NamedTuple):
     last_total_bytes: int
 
 
-def find_runs(buffer: bytearray, packets: Rows) -> list[Run]:
-    """The runs of two and more rows that can be joined, in order. packets: decrypted and padded IP packets."""
+def find_runs(buffer: bytearray, packets: Rows, *, joins_udp: bool = True) -> list[Run]:
+    """The runs of two and more rows that can be joined, in order. packets: decrypted and padded IP packets.
+
+    joins_udp: the host cuts UDP too.
+    """
     if packets.whole < 2:
         return []
     runs: list[Run] = []
@@ -74,7 +77,7 @@ def find_runs(buffer: bytearray, packets: Rows) -> list[Run]:
     first = 0
     while first < packets.whole - 1:
         kind = _kind_of(buffer, packets.begin(first), packets.size)
-        if kind is None:
+        if kind is None or (kind.protocol == UDP and not joins_udp):
             first += 1
             continue
         columns = known.get(kind)
@@ -261,9 +264,25 @@ def _are_valid(buffer: bytearray, packets: Rows, kind: _Kind) -> list[bool]:
     wanted = -(kind.protocol + behind) % MODULUS
     sums = row_residues(buffer, start + skipped, stride, rows, kind.total_bytes - skipped)
     if kind.version == 6:
-        return [total == wanted for total in sums]
-    headers = row_residues(buffer, start, stride, rows, _V4_BYTES)
-    return [total == wanted and not header for total, header in zip(sums, headers, strict=True)]
+        valid = [total == wanted for total in sums]
+    else:
+        headers = row_residues(buffer, start, stride, rows, _V4_BYTES)
+        valid = [total == wanted and not header for total, header in zip(sums, headers, strict=True)]
+        _refuse_ones(valid, buffer, packets, 10)
+    if kind.protocol == TCP:
+        _refuse_ones(valid, buffer, packets, kind.network_bytes + 16)
+    return valid
+
+
+def _refuse_ones(valid: list[bool], buffer: bytearray, packets: Rows, field: int) -> None:
+    """A checksum of ones is as good as one of zeros, which is what the host would write (RFC 1624, 3)."""
+    begin, end = packets.start + field, packets.start + packets.whole * packets.stride
+    high = buffer[begin : end : packets.stride]
+    if 0xFF in high:
+        low = buffer[begin + 1 : end : packets.stride]
+        for row, (first, second) in enumerate(zip(high, low, strict=True)):
+            if first == second == 0xFF:
+                valid[row] = False
 
 
 def _tail_total_bytes(buffer: bytearray, packets: Rows, kind: _Kind, first: int) -> int:

@@ -37,11 +37,12 @@ Packet = memoryview | Pieces
 
 
 class Inbound:
-    """Opens batches for one device. has_offloads: the TUN takes super-packets."""
+    """Opens batches for one device. has_offloads: the TUN takes super-packets; joins_udp: of UDP as well as of TCP."""
 
-    def __init__(self, device: Device, *, has_offloads: bool = False) -> None:
+    def __init__(self, device: Device, *, has_offloads: bool = False, joins_udp: bool = True) -> None:
         self._device = device
         self._has_offloads = has_offloads
+        self._joins_udp = joins_udp
         self._nonces = Nonces(_ROWS)
         self._views = RowViews()
         self._batch: Batch | None = None
@@ -288,7 +289,7 @@ class _Run:
             rows.length(end - 1) - KEEPALIVE_BYTES,
         )
         done = first
-        for run in find_runs(self._buffer, packets):
+        for run in find_runs(self._buffer, packets, joins_udp=self._inbound._joins_udp):
             begin = packets.begin(run.first)
             addresses = (
                 self._view[begin + 12 : begin + 16] if run.kind.version == 4 else self._view[begin + 8 : begin + 24]

@@ -115,18 +115,18 @@ class Outbound:
             if end - first > datagrams.capacity - datagrams.count:
                 yield datagrams
                 datagrams.count = 0
-            self._seal_plain(packets, peer, first, end, now)
+            lease = self._device.lease_seal(peer, end - first, now) if peer is not None else None
+            if lease is None:
+                if datagrams.count:  # what is sealed leaves before what the core seals
+                    yield datagrams
+                    datagrams.count = 0
+                for i in range(first, end):
+                    self._device.send_packet(packets.slot(i), now)
+            else:
+                self._seal_run(lease, packets, first, end, now)
             first = end
         if datagrams.count:
             yield datagrams
-
-    def _seal_plain(self, packets: Batch, peer: Peer | None, first: int, end: int, now: float) -> None:
-        lease = self._device.lease_seal(peer, end - first, now) if peer is not None else None
-        if lease is not None:
-            self._seal_run(lease, packets, first, end, now)
-            return
-        for i in range(first, end):
-            self._device.send_packet(packets.slot(i), now)
 
     def _look(self, packets: Batch) -> tuple[list[Peer | None], list[OffloadHeader | None]]:
         """By packet the peer that its destination belongs to (None lets the core say what is wrong with it), and
@@ -223,6 +223,9 @@ class Outbound:
             end = min(whole.pieces, done + datagrams.capacity - datagrams.count)
             lease = device.lease_seal(peer, end - done, now) if peer is not None else None
             if lease is None:
+                if datagrams.count:
+                    yield datagrams
+                    datagrams.count = 0
                 # Where pieces were sealed, headers lie over their payloads; those that follow are as they were.
                 segments = segments or segment(packets.buffer, whole)
                 for packet in segments.packets(packets.buffer)[done:]:

@@ -26,6 +26,8 @@ _V4_BYTES: Final = 20
 _V6_BYTES: Final = 40
 _TCP_BYTES: Final = 20
 _UDP_BYTES: Final = 8
+_MAX_BYTES: Final = 65535
+_MAX_SUPER_PACKET_BYTES: Final = 65536  # of Linux, for an interface that does not ask for more
 FIN_PSH: Final = 0x09
 CWR: Final = 0x80
 _CHECKSUM_OFFSET: Final = {TCP: 16, UDP: 6}
@@ -82,12 +84,14 @@ def layout(buffer: bytearray, start: int, length: int, offload: OffloadHeader) -
 
     Raises PacketDropped(BAD_PACKET_LENGTH | BAD_PACKET_VERSION) when headers and offload contradict each other.
     """
+    if length > _MAX_SUPER_PACKET_BYTES:
+        raise PacketDropped(DropReason.BAD_PACKET_LENGTH)
     view = memoryview(buffer)[start : start + length]
     version, transport, protocol = _layout(view, offload)
     header_bytes = transport + (_UDP_BYTES if protocol == UDP else (view[transport + 12] >> 4) * 4)
-    size = offload.gso_size
     payload = length - header_bytes
-    if payload <= 0 or size == 0 or header_bytes - transport < _CHECKSUM_OFFSET[protocol] + 2:
+    size = min(offload.gso_size, payload)
+    if size <= 0 or header_bytes - transport < _CHECKSUM_OFFSET[protocol] + 2 or header_bytes + size > _MAX_BYTES:
         raise PacketDropped(DropReason.BAD_PACKET_LENGTH)
     count = -(-payload // size)
     return SuperPacket(version, protocol, start, transport, header_bytes, size, count, payload - (count - 1) * size)

@@ -40,7 +40,8 @@ class Pump:
         self._tun = tun
         self._udp = udp
         self._on_event = on_event
-        self._inbound = Inbound(device, has_offloads=tun.has_offloads)
+        # Linux before 6.2 takes no super-packets of UDP: writing one fails, and all that is in it would be lost.
+        self._inbound = Inbound(device, has_offloads=tun.has_offloads, joins_udp="uso4" in tun.offloads)
         self._received = Batch(BATCH_PACKETS, _MAX_DATAGRAM_BYTES)
         self._outputs = Batch(_OUTPUT_BATCH, 2 * _MAX_DATAGRAM_BYTES)
         self._timer: Handle | None = None
