@@ -20,6 +20,27 @@ Entropy = Callable[[int], bytes]
 Tai64nClock = Callable[[], bytes]
 
 
+class Drawn:
+    """Entropy for jitter, drawn in larger amounts: data that changes direction needs a little with every packet."""
+
+    __slots__ = ("_at", "_bytes", "_entropy")
+
+    _AMOUNT = 256
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._bytes = b""
+        self._at = 0
+
+    def __call__(self, count: int) -> bytes:
+        """count: at most 256. No byte is handed out twice."""
+        at = self._at
+        if at + count > len(self._bytes):
+            self._bytes, at = self._entropy(self._AMOUNT), 0
+        self._at = at + count
+        return self._bytes[at : at + count]
+
+
 class Environment:
     """Owned by the device; its peers hold a reference each."""
 
@@ -30,6 +51,7 @@ class Environment:
         "indices",
         "initiations",
         "is_up",
+        "jitter",
         "mtu_bytes",
         "outputs",
         "tai64n_now",
@@ -38,6 +60,7 @@ class Environment:
 
     def __init__(self, entropy: Entropy, tai64n_now: Tai64nClock) -> None:
         self.entropy = entropy
+        self.jitter = Drawn(entropy)
         self.tai64n_now = tai64n_now
         self.identity: StaticIdentity | None = None
         self.indices = IndexTable(entropy)

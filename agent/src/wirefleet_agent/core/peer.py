@@ -64,7 +64,7 @@ class Peer:
         self.handshake = Handshake(public_key)
         self.handshake.set_identity(environment.identity)
         self.sessions = SessionSlots(environment.indices)
-        self.timers = PeerTimers(self, environment.timers, environment.entropy)
+        self.timers = PeerTimers(self, environment.timers, environment.jitter)
         self.may_initiate_at = -math.inf
         self.last_handshake: float | None = None
         self.last_handshake_wall = (0, 0)

@@ -37,7 +37,9 @@ _SO_RCVBUFFORCE = 33
 _BUFFER_BYTES = 7 << 20
 _PKTINFO_V4 = struct.Struct("=i4s4s")  # interface, our address, destination in the header
 _PKTINFO_V6 = struct.Struct("=16si")
-_SOL_UDP = socket.IPPROTO_UDP
+# Plain numbers: the socket module's are enumerations, whose operators are Python code.
+_SOL_UDP = int(socket.IPPROTO_UDP)
+_MSG_TRUNC = int(socket.MSG_TRUNC)
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
 _SEGMENT_SIZE = struct.Struct("=H")
@@ -141,7 +143,7 @@ class LinuxUdp:
             except OSError:
                 self.receive_errors += 1
                 continue
-            if flags & socket.MSG_TRUNC:
+            if flags & _MSG_TRUNC:
                 self.receive_errors += 1
                 continue
             lengths[count] = length
