@@ -75,6 +75,17 @@ def test_the_end_of_a_tunnel_lets_go_of_everything(pair: TunnelPair) -> None:
     assert gc.get_freeze_count() == 0
 
 
+@pytest.mark.parametrize(("peers", "prefixes"), [(1200, 0), (1, 1200)])
+def test_a_set_of_many_peers_or_prefixes_is_left_alone(pair: TunnelPair, peers: int, prefixes: int) -> None:
+    body = b"".join(b"public_key=%064x\n" % (number + 9) for number in range(peers))
+    body += b"".join(b"allowed_ip=10.9.%d.%d/32\n" % (number >> 8, number & 255) for number in range(prefixes))
+    answers = UapiAnswers(pair.loop, pair.left.tunnel, pair.left.applier)
+
+    assert list(answers.answer(SetRequest(body))) == [b"errno=0\n\n"]
+
+    assert gc.get_freeze_count() > 0
+
+
 def test_a_set_of_many_peers_leaves_no_garbage_behind(pair: TunnelPair) -> None:
     """What the collector does not look at must not need it: the keys of a set would stay in memory."""
     answers = UapiAnswers(pair.loop, pair.left.tunnel, pair.left.applier)

@@ -108,7 +108,7 @@ def _peer_changes(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Chang
     will: _Peers = {peer.public_key: peer for peer in after.peers}
     yield from (c.AddPeer(key) for key in will if key not in was)
     for key, peer in will.items():
-        yield from _peer_settings(was.get(key, PeerConfig(key)), peer)
+        yield from _peer_settings(was.get(key) or PeerConfig(key), peer)
     yield from _allowed_ips(was, will)
     yield from (c.RemovePeer(key) for key in was if key not in will)
 
@@ -124,16 +124,19 @@ def _peer_settings(was: PeerConfig, will: PeerConfig) -> Iterator[c.Change]:
 
 
 def _allowed_ips(was: _Peers, will: _Peers) -> Iterator[c.Change]:
-    owners: dict[Prefix, PublicKey] = {prefix: key for key, peer in will.items() for prefix in peer.allowed_ips}
+    lost: list[tuple[PublicKey, Prefix]] = []
     for key, peer in will.items():
-        if key not in was and peer.allowed_ips:
-            yield c.ReplaceAllowedIps(key, peer.allowed_ips)
-        elif key in was and was[key].allowed_ips != peer.allowed_ips:
-            had = set(was[key].allowed_ips)
+        before = was.get(key)
+        if before is None:
+            if peer.allowed_ips:
+                yield c.ReplaceAllowedIps(key, peer.allowed_ips)
+        elif before.allowed_ips != peer.allowed_ips:
+            had, has = set(before.allowed_ips), set(peer.allowed_ips)
             yield from (c.AddAllowedIp(key, prefix) for prefix in peer.allowed_ips if prefix not in had)
-    for key, peer in was.items():
-        if key in will:
-            yield from (c.RemoveAllowedIp(key, prefix) for prefix in peer.allowed_ips if prefix not in owners)
+            lost.extend((key, prefix) for prefix in before.allowed_ips if prefix not in has)
+    if lost:
+        owned = {prefix for peer in will.values() for prefix in peer.allowed_ips}
+        yield from (c.RemoveAllowedIp(key, prefix) for key, prefix in lost if prefix not in owned)
 
 
 def _gone_addresses(before: TunnelConfig, after: TunnelConfig) -> list[InterfaceAddress]:

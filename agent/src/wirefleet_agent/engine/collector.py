@@ -12,17 +12,17 @@ import contextlib
 import gc
 from collections.abc import Iterator
 
-_MANY_PEERS = 500
+_MANY = 1000
 
 
 @contextlib.contextmanager
 def making_peers(count: int) -> Iterator[None]:
-    """Around what makes ``count`` peers or their configuration; few are not worth the trouble.
+    """Around what makes ``count`` peers and prefixes, or their configuration; few are not worth the trouble.
 
     The collector waits meanwhile and afterwards leaves alone what is there, until the next time or ``let_go``. What
     nobody refers to any more is freed as ever; only cycles stay.
     """
-    if count < _MANY_PEERS or not gc.isenabled():
+    if count < _MANY or not gc.isenabled():
         yield
         return
     gc.unfreeze()

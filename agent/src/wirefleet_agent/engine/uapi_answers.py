@@ -54,7 +54,7 @@ class UapiAnswers:
 
     def _set(self, request: SetRequest) -> bytes:
         try:
-            with making_peers(request.body.count(b"public_key=")):
+            with making_peers(request.body.count(b"\npublic_key=") + request.body.count(b"\nallowed_ip=")):
                 changes = parse_set(request.body, self._tunnel.device)
                 applied = self._applier.apply(changes, self._loop.now())
         except WireFleetError as error:

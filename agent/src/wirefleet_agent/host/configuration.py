@@ -55,7 +55,7 @@ class Configuration:
 
     def apply(self, request: ConfigRequest) -> Json:
         """Make it the tunnel's configuration. Raises ConfigError, RefusedError, DriverError; then all is as before."""
-        with making_peers(request.conf.count("[Peer]")):
+        with making_peers(_size(request.conf)):
             return self._apply(request)
 
     def _apply(self, request: ConfigRequest) -> Json:
@@ -147,7 +147,7 @@ class Configuration:
     def _parsed(self, files: ConfigFiles, key: PrivateKey | None) -> TunnelConfig:
         if self._last is None or self._last[0] != files:
             conf = files.conf or ""
-            with making_peers(conf.count("[Peer]")):
+            with making_peers(_size(conf)):
                 self._last = files, parse(conf, files.toml, name=self._paths.name)
         return with_secrets(self._last[1], private_key=key)
 
@@ -182,3 +182,8 @@ class Configuration:
             f"# {path.name}\n{text.rstrip()}\n"
             for path, text in ((self._paths.conf, redact_conf(files.conf)), (self._paths.toml, files.toml))
         )
+
+
+def _size(conf: str) -> int:
+    """About how many peers and prefixes a text has."""
+    return conf.count("[Peer]") + conf.count("/")

@@ -69,7 +69,7 @@ class LiveTunnel:
         if new is None:
             self.close()
             return
-        with making_peers(len(new.peers)):
+        with making_peers(sum(1 + len(peer.allowed_ips) for peer in new.peers)):
             if self._open is None:
                 self._start(new)
             else:
