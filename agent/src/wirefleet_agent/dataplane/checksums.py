@@ -8,23 +8,13 @@ every word multiplies the sum by 256. With numpy the sums of many equal rows cos
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
-# numpy brings a library of linear algebra along, which would start a thread per processor: we have one thread.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-try:
-    import numpy
-except ImportError:  # an extra ("fast"): there are platforms without wheels of it
-    numpy = None  # type: ignore[assignment]
+from . import vectors
+from .vectors import MODULUS
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-MODULUS: Final = 65535
 _FEWEST_ROWS: Final = 3  # fewer are quicker one by one
-
-HAS_NUMPY: Final = numpy is not None
 
 
 def residue(data: bytes | bytearray | memoryview) -> int:
@@ -45,17 +35,9 @@ def checksum(total: int) -> int:
 
 def row_residues(buffer: bytearray, start: int, stride: int, rows: int, length: int) -> Sequence[int]:
     """``residue`` of ``rows`` rows of ``length`` bytes, the first at ``start``, each ``stride`` after the other."""
-    if numpy is None or rows < _FEWEST_ROWS or length < 4:
+    if not vectors.HAS_NUMPY or rows < _FEWEST_ROWS or length < 4:
         return row_residues_plain(buffer, start, stride, rows, length)
-    words = numpy.ndarray((rows, length >> 2), "<u4", buffer, start, (stride, 4))
-    sums = numpy.add.reduce(words, axis=1, dtype=numpy.uint64)
-    sums %= MODULUS
-    sums *= 256
-    for position in range(length & ~3, length):
-        column = numpy.ndarray((rows,), "u1", buffer, start + position, (stride,)).astype(numpy.uint64)
-        sums += column if position & 1 else column * 256
-    sums %= MODULUS
-    residues: list[int] = sums.tolist()
+    residues: list[int] = vectors.row_sums(buffer, start, stride, rows, length).tolist()
     return residues
 
 

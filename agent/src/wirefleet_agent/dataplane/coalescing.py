@@ -20,8 +20,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from . import virtio
-from .checksums import MODULUS, residue, row_residues
+from .checksums import residue, row_residues
 from .rows import Rows, RowViews
+from .vectors import MODULUS
 from .virtio import OffloadHeader
 
 TCP: Final = 6

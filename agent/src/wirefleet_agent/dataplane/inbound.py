@@ -28,6 +28,8 @@ from .nonces import Nonces
 from .rows import Rows, RowViews
 
 _HEADER_WORDS = "QQ"  # type and receiver index; counter
+_HEADER = struct.Struct("<" + _HEADER_WORDS)
+_NONCE = struct.Struct("<4xQ")
 _TYPE_MASK: Final = 0xFFFFFFFF
 _ROWS: Final = 128  # of one run; more are opened as several
 
@@ -53,9 +55,45 @@ class Inbound:
         if datagrams is not self._batch:
             self._batch, self._views = datagrams, RowViews()
         packets: list[Packet] = []
-        for rows, source, local in _runs(datagrams):
-            _Run(self, self._device, datagrams, rows, source, local, now, packets).receive()
+        if datagrams.count == 1 and not datagrams.segment_sizes[0]:
+            self._open_single(datagrams, now, packets)
+        else:
+            for rows, source, local in _runs(datagrams):
+                _Run(self, self._device, datagrams, rows, source, local, now, packets).receive()
         return packets
+
+    def _open_single(self, datagrams: Batch, now: float, packets: list[Packet]) -> None:
+        """What ``_Run`` does, for the datagram that came alone: whoever waits for it sees every step of the way."""
+        device, length, source, local = self._device, datagrams.lengths[0], datagrams.endpoints[0], datagrams.locals[0]
+        if source is None:
+            return
+        begin = datagrams.headroom
+        view, stop = datagrams.view, begin + length
+        name, counter = _HEADER.unpack_from(datagrams.buffer, begin) if length >= KEEPALIVE_BYTES else (0, 0)
+        if name & _TYPE_MASK != TRANSPORT_TYPE:
+            device.receive_datagram(view[begin:stop], source, local, now)
+            return
+        lease = device.lease_open(name >> 32, now)
+        if lease is None:
+            return
+        begin += TRANSPORT_HEADER_BYTES
+        plain = view[begin : stop - TAG_BYTES]
+        try:
+            if not lease.check(counter):
+                raise PacketDropped(DropReason.REPLAYED)
+            lease.aead.decrypt_into(_NONCE.pack(counter), view[begin:stop], None, plain)
+            lease.commit(counter)
+            device.commit_open(lease, source, local, 1, length, length > KEEPALIVE_BYTES, now)
+            if length == KEEPALIVE_BYTES:
+                return
+            _, inner_source, _, total_length = ip.inspect(plain)
+            if device.allowed_ips.lookup(inner_source) is not lease.peer:
+                raise PacketDropped(DropReason.WRONG_SOURCE)
+            packets.append(plain[:total_length])
+        except AuthenticationFailed:
+            device.drops[DropReason.BAD_TAG] += 1
+        except PacketDropped as drop:
+            device.drops[drop.reason] += 1
 
 
 def _runs(datagrams: Batch) -> Iterator[tuple[Rows, Endpoint, LocalAddress | None]]:

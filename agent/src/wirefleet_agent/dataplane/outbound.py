@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: MIT
 """From the TUN to the underlay: a batch of packets becomes batches of datagrams.
 
-Consecutive packets of one peer share a lease. A super-packet is cut while it is sealed: each piece's header
-is written before its payload, over the tail of the piece before, which is sealed already, so that no payload is copied.
+Consecutive packets of one peer share a lease. A super-packet is cut while it is sealed. With numpy its packets are laid
+out where the datagrams will be, all at once, and sealed in place. Without, each piece's header is written before
+its payload, over the tail of the piece before, which is sealed already, so that no payload is copied.
 Whatever has no session, no route, or does not fit goes to the core one by one, which stages, drops and counts.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Final
 
 from ..core import Device, Peer, SealLease
@@ -18,16 +21,20 @@ from ..drops import DropReason
 from ..errors import PacketDropped
 from ..wire import TAG_BYTES, TRANSPORT_HEADER_BYTES, TRANSPORT_OVERHEAD_BYTES, TRANSPORT_TYPE, padded_length
 from ..wire.batch import Batch
-from . import virtio
+from . import vectors, virtio
 from .nonces import Nonces
-from .segmentation import Segments, complete_checksum, segment
+from .segment_rows import SegmentRows
+from .segmentation import Segments, SuperPacket, complete_checksum, layout, segment
 from .virtio import OffloadHeader
 
 _HEADER = struct.Struct("<IIQ")
+_NONCE = struct.Struct("<4xQ")
+_OFFLOAD: Final = TRANSPORT_HEADER_BYTES - virtio.HEADER_BYTES  # of the first packet's header; then the GSO type
 _PADDING = 16
 _ZEROS = tuple(bytes(n) for n in range(_PADDING))
 _MIN_ROOM_BYTES = 2048
 _SUPER_PACKET_BYTES = 65536 + _PADDING
+_FEWEST_ROWS: Final = 6  # of a super-packet: fewer are quicker one by one
 DATAGRAMS: Final = 128  # in one batch: two super-packets of full size and then some
 
 
@@ -50,17 +57,51 @@ class Outbound:
         self._room = _room_bytes(mtu_bytes)
         self._datagrams = Batch(DATAGRAMS, self._room + TRANSPORT_OVERHEAD_BYTES)
         self._nonces = Nonces(DATAGRAMS)
+        self._rows = SegmentRows(self._datagrams) if has_offloads and vectors.HAS_NUMPY else None
 
-    def process(self, packets: Batch, now: float) -> Iterator[Batch]:
+    def process(self, packets: Batch, now: float) -> Iterable[Batch]:
         """Seal ``packets``, which are used up by it; yields batches to be sent before the next one is asked for.
 
         Poll the device and send what it has *before* each of them: it may be older data of the same peers
         (checklist 31).
         """
-        datagrams = self._datagrams
-        datagrams.count = 0
-        count = packets.count
-        peers, offloads = self._look(packets)
+        self._datagrams.count = 0
+        if packets.count == 1 and not (self._has_offloads and packets.buffer[_OFFLOAD] | packets.buffer[_OFFLOAD + 1]):
+            return self._seal_single(packets, now)
+        return self._seal(packets, *self._look(packets), now)
+
+    def _seal_single(self, packets: Batch, now: float) -> tuple[Batch, ...]:
+        """What ``_seal`` does, for a packet that came alone: whoever waits for it sees every step of the way."""
+        device, datagrams, view, length = self._device, self._datagrams, packets.view, packets.lengths[0]
+        padded = padded_length(length, device.mtu_bytes)
+        start = TRANSPORT_HEADER_BYTES
+        version = view[start] >> 4 if padded <= self._room else 0
+        peer = lease = None
+        if version == 4 and length >= 20:
+            peer = device.allowed_ips.lookup(view[start + 16 : start + 20].tobytes())
+        elif version == 6 and length >= 40:
+            peer = device.allowed_ips.lookup(view[start + 24 : start + 40].tobytes())
+        if peer is not None:
+            lease = device.lease_seal(peer, 1, now)
+        if lease is None:
+            device.send_packet(packets.slot(0), now)
+            return ()
+        stop = start + padded
+        if padded != length:
+            packets.buffer[start + length : stop] = _ZEROS[padded - length]
+        counter = lease.first_counter
+        _HEADER.pack_into(datagrams.buffer, 0, TRANSPORT_TYPE, lease.receiver_index, counter)
+        lease.aead.encrypt_into(_NONCE.pack(counter), view[start:stop], None, datagrams.view[start : stop + TAG_BYTES])
+        size = datagrams.lengths[0] = padded + TRANSPORT_OVERHEAD_BYTES
+        datagrams.endpoints[0], datagrams.locals[0] = lease.endpoint, lease.local
+        datagrams.count = 1
+        device.commit_seal(lease, 1, size, now)
+        return (datagrams,)
+
+    def _seal(
+        self, packets: Batch, peers: list[Peer | None], offloads: list[OffloadHeader | None], now: float
+    ) -> Iterator[Batch]:
+        datagrams, count = self._datagrams, packets.count
         first = 0
         while first < count:
             peer, offload = peers[first], offloads[first]
@@ -164,32 +205,57 @@ class Outbound:
     def _seal_super_packet(
         self, packets: Batch, slot: int, offload: OffloadHeader, peer: Peer | None, now: float
     ) -> Iterator[Batch]:
-        device, datagrams = self._device, self._datagrams
-        start = slot * packets.stride + packets.headroom
+        device, datagrams, rows = self._device, self._datagrams, self._rows
         try:
-            segments = segment(packets.buffer, start, packets.lengths[slot], offload)
-            if padded_length(segments.header_bytes + segments.size, device.mtu_bytes) > self._room:
+            start = slot * packets.stride + packets.headroom
+            whole = layout(packets.buffer, start, packets.lengths[slot], offload)
+            if padded_length(whole.header_bytes + whole.size, device.mtu_bytes) > self._room:
                 raise PacketDropped(DropReason.BAD_PACKET_LENGTH)
         except PacketDropped as drop:
             device.drops[drop.reason] += 1
             return
-        done, count = 0, len(segments.headers)
-        while done < count:
+        segments = segment(packets.buffer, whole) if rows is None or whole.pieces < _FEWEST_ROWS else None
+        done = 0
+        while done < whole.pieces:
             if datagrams.count == datagrams.capacity:
                 yield datagrams
                 datagrams.count = 0
-            end = min(count, done + datagrams.capacity - datagrams.count)
+            end = min(whole.pieces, done + datagrams.capacity - datagrams.count)
             lease = device.lease_seal(peer, end - done, now) if peer is not None else None
             if lease is None:
                 if datagrams.count:
                     yield datagrams
                     datagrams.count = 0
-                # Sealed pieces lie under the headers of those that follow them, whose payloads are whole.
+                # Where pieces were sealed, headers lie over their payloads; those that follow are as they were.
+                segments = segments or segment(packets.buffer, whole)
                 for packet in segments.packets(packets.buffer)[done:]:
                     device.send_packet(packet, now)
                 return
-            self._finish(lease, self._seal_pieces(lease, packets, segments, done, end), now)
+            if segments is not None:
+                sizes = self._seal_pieces(lease, packets, segments, done, end)
+            else:
+                assert rows is not None
+                sizes = self._seal_rows(lease, rows, packets, whole, done, end)
+            self._finish(lease, sizes, now)
             done = end
+
+    def _seal_rows(
+        self, lease: SealLease, rows: SegmentRows, packets: Batch, whole: SuperPacket, first: int, end: int
+    ) -> list[int]:
+        """As ``_seal_pieces``, all at once where that is possible: packets are laid out, then sealed in place."""
+        datagrams, mtu_bytes = self._datagrams, self._device.mtu_bytes
+        slot, count = datagrams.count, end - first
+        padded = padded_length(whole.header_bytes + whole.size, mtu_bytes)
+        last = padded_length(whole.header_bytes + whole.last_size, mtu_bytes) if end == whole.pieces else padded
+        rows.lay_out(packets.buffer, whole, first, end, slot, padded)
+        plain = list(datagrams.views(TRANSPORT_HEADER_BYTES, padded)[slot : slot + count])
+        sealed = list(datagrams.views(TRANSPORT_HEADER_BYTES, padded + TAG_BYTES)[slot : slot + count])
+        if last != padded:
+            plain[-1] = plain[-1][:last]
+            sealed[-1] = datagrams.views(TRANSPORT_HEADER_BYTES, last + TAG_BYTES)[slot + count - 1]
+        nonces = self._nonces.of(range(lease.first_counter, lease.first_counter + count))
+        deque(map(lease.aead.encrypt_into, nonces, plain, repeat(None), sealed), 0)
+        return [padded + TRANSPORT_OVERHEAD_BYTES] * (count - 1) + [last + TRANSPORT_OVERHEAD_BYTES]
 
     def _seal_pieces(self, lease: SealLease, packets: Batch, segments: Segments, first: int, end: int) -> list[int]:
         """Seal pieces first..end-1; returns the sizes of the datagrams."""

@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 from ..drops import DropReason
 from ..errors import PacketDropped
 from . import virtio
-from .checksums import MODULUS, checksum, residue, row_residues
+from .checksums import checksum, residue, row_residues
+from .vectors import MODULUS
 from .virtio import OffloadHeader
 
 TCP: Final = 6
@@ -27,9 +28,26 @@ _TCP_BYTES: Final = 20
 _UDP_BYTES: Final = 8
 _MAX_BYTES: Final = 65535
 _MAX_SUPER_PACKET_BYTES: Final = 65536  # of Linux, for an interface that does not ask for more
-_FIN_PSH: Final = 0x09
-_CWR: Final = 0x80
+FIN_PSH: Final = 0x09
+CWR: Final = 0x80
 _CHECKSUM_OFFSET: Final = {TCP: 16, UDP: 6}
+
+
+class SuperPacket(NamedTuple):
+    """Where things are in a super-packet whose headers and offload agree.
+
+    start: of its IP header in the buffer; transport: of TCP's or UDP's header behind that. header_bytes: both. Its
+    payload is cut into ``pieces`` of ``size`` bytes, the last of ``last_size``.
+    """
+
+    version: int
+    protocol: int
+    start: int
+    transport: int
+    header_bytes: int
+    size: int
+    pieces: int
+    last_size: int
 
 
 class Segments(NamedTuple):
@@ -61,8 +79,8 @@ def _header_struct(version: int, transport: int, protocol: int, header_bytes: in
     return struct.Struct(f">{network}4sHH")
 
 
-def segment(buffer: bytearray, start: int, length: int, offload: OffloadHeader) -> Segments:
-    """Cut the super-packet of ``length`` bytes at ``start``; reads the buffer and changes nothing.
+def layout(buffer: bytearray, start: int, length: int, offload: OffloadHeader) -> SuperPacket:
+    """Look at the super-packet of ``length`` bytes at ``start``.
 
     Raises PacketDropped(BAD_PACKET_LENGTH | BAD_PACKET_VERSION) when headers and offload contradict each other.
     """
@@ -76,13 +94,25 @@ def segment(buffer: bytearray, start: int, length: int, offload: OffloadHeader) 
     if size <= 0 or header_bytes - transport < _CHECKSUM_OFFSET[protocol] + 2 or header_bytes + size > _MAX_BYTES:
         raise PacketDropped(DropReason.BAD_PACKET_LENGTH)
     count = -(-payload // size)
-    last_size = payload - (count - 1) * size
-    whole = row_residues(buffer, start + header_bytes, size, count - 1, size)
-    sums = [*whole, residue(view[length - last_size :])]
+    return SuperPacket(version, protocol, start, transport, header_bytes, size, count, payload - (count - 1) * size)
+
+
+def segment(buffer: bytearray, packet: SuperPacket) -> Segments:
+    """Cut a super-packet; reads the buffer and changes nothing."""
+    payload_start, count, size, last_size = (
+        packet.start + packet.header_bytes,
+        packet.pieces,
+        packet.size,
+        packet.last_size,
+    )
+    last_start = payload_start + (count - 1) * size
+    view = memoryview(buffer)
+    whole = row_residues(buffer, payload_start, size, count - 1, size)
+    sums = [*whole, residue(view[last_start : last_start + last_size])]
     sizes = [size] * (count - 1) + [last_size]
-    make = _tcp_headers if protocol == TCP else _udp_headers
-    headers = make(view[:header_bytes], version, transport, sizes, sums)
-    return Segments(headers, header_bytes, start + header_bytes, size, last_size)
+    make = _tcp_headers if packet.protocol == TCP else _udp_headers
+    headers = make(view[packet.start : payload_start], packet.version, packet.transport, sizes, sums)
+    return Segments(headers, packet.header_bytes, payload_start, size, last_size)
 
 
 def complete_checksum(buffer: bytearray, start: int, length: int, offload: OffloadHeader) -> None:
@@ -144,16 +174,16 @@ def _tcp_headers(header: memoryview, version: int, transport: int, sizes: list[i
     ports, acknowledgement, window, rest = bytes(tcp[:4]), bytes(tcp[8:13]), bytes(tcp[14:16]), bytes(tcp[18:])
     sequence = int.from_bytes(tcp[4:8], "big")
     all_flags = tcp[13]
-    flags = all_flags & ~(_FIN_PSH | _CWR)
+    flags = all_flags & ~(FIN_PSH | CWR)
     constant = addresses + TCP + len(tcp) + residue(ports) + residue(acknowledgement) + residue(window + rest)
     final = len(sizes) - 1
     headers = []
     for k, (fields, size, payload_sum) in enumerate(zip(network, sizes, sums, strict=True)):
         own_flags = flags
         if k == 0:
-            own_flags |= all_flags & _CWR
+            own_flags |= all_flags & CWR
         if k == final:
-            own_flags |= all_flags & _FIN_PSH
+            own_flags |= all_flags & FIN_PSH
         total = constant + own_flags + size + (sequence >> 16) + (sequence & 0xFFFF) + payload_sum
         headers.append(pack(*fields, ports, sequence, acknowledgement, own_flags, window, -total % MODULUS, rest))
         sequence = sequence + size & 0xFFFFFFFF

@@ -151,7 +151,7 @@ class LinuxTun:
         count = 0
         batch.has_more = False
         try:
-            for room in rooms:
+            for room in rooms[: batch.limit]:
                 lengths[count] = length = readv(fd, (room,)) - header_bytes
                 count += 1
                 if length >= _SUPER_PACKET_BYTES:

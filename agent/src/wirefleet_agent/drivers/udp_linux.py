@@ -134,7 +134,7 @@ class LinuxUdp:
         receive, sources, known_locals = sock.recvmsg_into, self._sources, self._locals
         count = total = 0
         batch.has_more = False
-        for _ in range(batch.capacity):
+        for _ in range(batch.limit):
             try:
                 length, ancillary, flags, address = receive((rooms[count],), _ANCILLARY_BYTES)
             except BlockingIOError:
@@ -166,6 +166,7 @@ class LinuxUdp:
         sent = i = 0
         self._may_wait = True
         endpoints, locals_, ways = batch.endpoints, batch.locals, self._ways
+        can_segment = self._can_segment and batch.count > 1
         while i < batch.count:
             endpoint = endpoints[i]
             if endpoint is None:
@@ -173,7 +174,7 @@ class LinuxUdp:
                 continue
             key = (endpoint, locals_[i])
             way = ways.get(key) or self._way(endpoint, locals_[i])
-            run = run_length(batch, i, _MAX_RUN_BYTES) if self._can_segment else 1
+            run = run_length(batch, i, _MAX_RUN_BYTES) if can_segment else 1
             if way is None:
                 pass
             elif run == 1:

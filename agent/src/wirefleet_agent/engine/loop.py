@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""One thread, one selector: file descriptors, deadlines, and calls from elsewhere.
+"""One thread, one poller: file descriptors, deadlines, and calls from elsewhere.
 
 Not asyncio: packets are handled in plain callbacks, where a coroutine per wake-up would cost more than the AEAD.
 A callback that raises ends ``run()`` with that error, unless the supervisor's ``on_error`` takes it.
@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import selectors
 import signal
 from collections import deque
 from collections.abc import Callable
 
 from ..drivers.doorbell import signal_pair
+from .poller import READ, WRITE, make_poller
 
 Callback = Callable[[], None]
 Clock = Callable[[], float]
@@ -48,12 +48,12 @@ class Handle:
 
 
 class Loop:
-    """A selector loop. clock: monotonic seconds; tests pass their own and turn the loop with ``run_once(0)``."""
+    """A poll loop. clock: monotonic seconds; tests pass their own and turn the loop with ``run_once(0)``."""
 
     def __init__(self, clock: Clock, *, on_error: ErrorHandler | None = None) -> None:
         self._clock = clock
         self.on_error = on_error
-        self._selector = selectors.DefaultSelector()
+        self._poller = make_poller()
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
         self._deadlines: list[tuple[float, int, Handle]] = []
@@ -104,7 +104,7 @@ class Loop:
     def add_signal_handler(self, signum: int, callback: Callback) -> None:
         """Call ``callback`` in a turn of the loop after the signal; main thread only.
 
-        The wake-up descriptor closes the race between the last check for signals and the selector's sleep.
+        The wake-up descriptor closes the race between the last check for signals and the poller's sleep.
         """
         signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
         previous = signal.signal(signum, lambda _signum, _frame: self.call_soon_threadsafe(callback))
@@ -118,11 +118,11 @@ class Loop:
 
     def run_once(self, timeout_s: float | None = None) -> None:
         """One turn: wait for work (at most ``timeout_s``; None until there is some), then do what is due."""
-        for key, events in self._selector.select(self._wait_s(timeout_s)):
-            if events & selectors.EVENT_READ:
-                self._call(self._readers.get(key.fd))
-            if events & selectors.EVENT_WRITE:
-                self._call(self._writers.get(key.fd))
+        for fd, events in self._poller.poll(self._wait_s(timeout_s)):
+            if events & ~WRITE:
+                self._call(self._readers.get(fd))
+            if events & ~READ:
+                self._call(self._writers.get(fd))
         self._run_deadlines()
         for _ in range(len(self._soon)):
             self._call(self._soon.popleft())
@@ -140,23 +140,14 @@ class Loop:
             signal.set_wakeup_fd(-1)
             for signum, previous in self._signals.items():
                 signal.signal(signum, previous)  # type: ignore[arg-type]  # what signal.signal itself returned
-        self._selector.close()
+        self._poller.close()
         self._wake_reader.close()
         self._wake_writer.close()
 
     def _update(self, fd: int) -> None:
         if self._is_closed:
             return
-        events = (selectors.EVENT_READ if fd in self._readers else 0) | (
-            selectors.EVENT_WRITE if fd in self._writers else 0
-        )
-        is_known = fd in self._selector.get_map()
-        if events and is_known:
-            self._selector.modify(fd, events)
-        elif events:
-            self._selector.register(fd, events)
-        elif is_known:
-            self._selector.unregister(fd)
+        self._poller.watch(fd, (READ if fd in self._readers else 0) | (WRITE if fd in self._writers else 0))
 
     def _wait_s(self, limit_s: float | None) -> float | None:
         if self._soon or self._is_stopping:

@@ -57,29 +57,33 @@ class Pump:
     def read_tun(self) -> None:
         """Packets of the host. Raises DriverError when the interface is gone."""
         now, packets = self._loop.now(), self._packets
-        for _ in range(BATCHES_PER_TURN):
+        packets.limit = 1  # the first one is on its way before others are looked for
+        for _ in range(1 + BATCHES_PER_TURN):
             if not self._tun.read_batch(packets):
                 break
             for datagrams in self._outbound.process(packets, now):
                 self._drain_outputs()
                 self._count_unsent(datagrams.count - self._udp.send_batch(datagrams))
             self._drain_outputs()
-            if packets.count < packets.capacity and not packets.has_more:
+            if packets.count < packets.limit and not packets.has_more:
                 break
+            packets.limit = packets.capacity
         self._schedule()
 
     def read_udp(self, fileno: int) -> None:
         """Datagrams of the underlay."""
         now, received = self._loop.now(), self._received
-        for _ in range(BATCHES_PER_TURN):
+        received.limit = 1
+        for _ in range(1 + BATCHES_PER_TURN):
             if not self._udp.receive_batch(fileno, received):
                 break
             packets = self._inbound.process(received, now)
             if packets:
                 self._deliver(packets)
             self._drain_outputs()
-            if received.count < received.capacity and not received.has_more:
+            if received.count < received.limit and not received.has_more:
                 break
+            received.limit = received.capacity
         self._schedule()
 
     def flush(self) -> None:

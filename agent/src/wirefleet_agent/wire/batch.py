@@ -24,7 +24,7 @@ class Batch:
     lengths, endpoints, locals: by slot; an endpoint of None means "do not send" on the way out.
     segment_sizes: by slot; 0, or the slot holds several datagrams of this size back to back, the last of which may be
     shorter (UDP GRO). has_more: the driver stopped although there was room, and more may wait. Both are set by drivers
-    that know such a thing.
+    that know such a thing. limit: how many slots to fill; a driver that gains nothing by stopping there fills all.
     """
 
     __slots__ = (
@@ -37,6 +37,7 @@ class Batch:
         "has_more",
         "headroom",
         "lengths",
+        "limit",
         "locals",
         "rooms",
         "segment_sizes",
@@ -55,6 +56,7 @@ class Batch:
         self.rooms = tuple(self.view[i * stride + headroom : (i + 1) * stride] for i in range(capacity))
         self.count = 0
         self.has_more = False
+        self.limit = capacity
         self.lengths = [0] * capacity
         self.segment_sizes = [0] * capacity
         self.endpoints: list[Endpoint | None] = [None] * capacity
