@@ -176,6 +176,38 @@ def test_one_packet_that_differs_is_in_no_super_packet(head: Headers, position: 
 
 
 @pytest.mark.parametrize("head", FAMILIES)
+def test_a_shorter_end_that_differs_is_not_joined(head: Headers) -> None:
+    head = replace(head, options=b"\1" * 4 if head.protocol == TCP else b"")
+    last = {"identification": head.identification + 3, "sequence": head.sequence + 300}
+    alike = [*chained(head, 3, 100), replace(head, **last).packet(b"end")]  # type: ignore[arg-type]
+    assert [(run.first, run.end) for run in rejoined(alike)[1]] == [(0, 4)]
+
+    for change in [*changes(head), *([{"options": b"\1\1\1\0"}] if head.protocol == TCP else [])]:
+        if change == {"flags": ACK | PSH}:
+            continue
+        packets = [*alike[:3], replace(head, **{**last, **change}).packet(b"end")]  # type: ignore[arg-type]
+
+        result, runs = rejoined(packets)
+
+        assert result == packets, change
+        assert [(run.first, run.end) for run in runs] == [(0, 3)], change
+
+
+@pytest.mark.parametrize("head", FAMILIES)
+@pytest.mark.parametrize(("last", "is_joined"), [(99, True), (100, False), (101, False), (130, False)])
+def test_a_row_that_is_shorter_but_its_packet_is_not_is_no_end(head: Headers, last: int, is_joined: bool) -> None:
+    """A peer may pad as it likes."""
+    end = replace(head, identification=head.identification + 3, sequence=head.sequence + 300).packet(bytes(last))
+    packets = [*chained(head, 3, 100), end]
+    size = head.transport + 200
+    buffer = bytearray(b"".join(packet.ljust(size, b"\xee") for packet in packets))
+
+    runs = find_runs(buffer, Rows(0, size, 4, size, size - 16))
+
+    assert [run.end for run in runs] == [3 + is_joined]
+
+
+@pytest.mark.parametrize("head", FAMILIES)
 @pytest.mark.parametrize("position", [0, 1, 4])
 def test_every_flipped_bit_of_a_packet_comes_out_flipped(head: Headers, position: int) -> None:
     """Above all its checksum is not put right: what was damaged on the way stays recognizable."""

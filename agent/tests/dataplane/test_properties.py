@@ -8,6 +8,7 @@ cuts again; one that does not; and the core, which takes one datagram at a time.
 
 from __future__ import annotations
 
+import ipaddress
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from support.tunnels import LEFT, RIGHT
 from wirefleet_agent.core.session import Session
 from wirefleet_agent.dataplane import Packet
 from wirefleet_agent.drops import DropReason
+from wirefleet_agent.keys import PublicKey
 from wirefleet_agent.wire.endpoint import Endpoint
 
 pytestmark = pytest.mark.usefixtures("arithmetic")
@@ -241,6 +243,9 @@ def test_a_wrong_inner_source_in_a_train_costs_nothing_else(triplets: Triplets, 
 
 
 def test_a_whole_train_from_a_wrong_source_is_counted_packet_by_packet(triplets: Triplets) -> None:
+    for receiver in (triplets.joining, triplets.plain, triplets.core):
+        other = receiver.device.add_peer(PublicKey(bytes([9]) + bytes(31)), receiver.bench.now)
+        receiver.device.allowed_ips.insert(ipaddress.ip_network("10.86.9.9/32"), other)
     before = triplets.joining.device.drops[DropReason.WRONG_SOURCE]
     packets = [Headers(source="10.86.9.9", identification=k, sequence=1 + k * 100).packet(bytes(100)) for k in range(9)]
 

@@ -21,12 +21,12 @@ few_big = st.lists(super_packets(max_pieces=60, sizes=st.sampled_from([1380, 136
 
 
 @pytest.fixture(scope="module")
-def shared() -> SealingBench:
+def shared(arithmetic: str) -> SealingBench:
     return SealingBench()
 
 
 @pytest.fixture(scope="module")
-def open_to_all() -> SealingBench:
+def open_to_all(arithmetic: str) -> SealingBench:
     """Whatever the destination, its peer is the one; so what nobody checked is sealed."""
     bench = SealingBench()
     bench.allow_everything()

@@ -16,7 +16,7 @@ from support.inner_packets import (
     seeds,
     super_packets,
 )
-from support.super_packets import ACK, CWR, FIN, NEEDS_CSUM, PSH, UDP, Offload
+from support.super_packets import ACK, CWR, FIN, NEEDS_CSUM, PSH, UDP, Offload, finished, internet_sum, pseudo_header
 from wirefleet_agent.dataplane.segmentation import complete_checksum, layout, segment
 from wirefleet_agent.dataplane.virtio import OffloadHeader
 from wirefleet_agent.errors import PacketDropped
@@ -91,6 +91,19 @@ def test_a_udp_checksum_that_works_out_to_zero_is_sent_as_ones() -> None:  # RFC
 
     assert packet[26:28] == b"\xff\xff"
     assert segmented(packet, Offload(NEEDS_CSUM, 5, 0, 2, 20, 6)) == [packet]
+
+
+def test_a_missing_checksum_that_works_out_to_zero_is_ones_for_udp_and_zeros_for_tcp() -> None:  # RFC 768
+    for head, field in ((Headers(protocol=UDP), 26), (Headers(), 36)):
+        data = bytearray(head.packet(bytes(2)))
+        data[-2:] = data[field : field + 2]
+        wanted = finished(bytes(data), 20, head.protocol)
+        data[field : field + 2] = internet_sum(pseudo_header(bytes(data), 20, head.protocol)).to_bytes(2, "big")
+
+        complete_checksum(data, 0, len(data), OffloadHeader(NEEDS_CSUM, 0, 0, 0, 20, field - 20))
+
+        assert data == wanted
+        assert data[field : field + 2] == (b"\xff\xff" if head.protocol == UDP else b"\0\0")
 
 
 any_offload = st.builds(

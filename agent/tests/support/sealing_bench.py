@@ -142,6 +142,7 @@ class Receiver:
     def __init__(self, *, has_offloads: bool, joins_udp: bool = True) -> None:
         self.bench = SealingBench()
         self.device = self.bench.receiver
+        self.peer = self.bench.pair.right.peer
         self._inbound = Inbound(self.device, has_offloads=has_offloads, joins_udp=joins_udp)
 
     def open(self, slots: Sequence[Slot]) -> list[Packet]:
@@ -158,5 +159,5 @@ class Receiver:
 
     def account(self) -> tuple[object, ...]:
         """What it has counted and learned."""
-        peer = self.bench.pair.right.peer
+        peer = self.peer
         return peer.rx_bytes, peer.rx_datagrams, peer.endpoint, dict(self.device.drops)

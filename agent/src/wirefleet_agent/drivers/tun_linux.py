@@ -87,11 +87,7 @@ class LinuxTun:
         self._is_up = False
         self._is_removed = False
         self._pending: list[LinkEvent] = []
-        try:
-            self._fd = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            hint = "load the kernel's module: modprobe tun" if error.errno in (errno.ENOENT, errno.ENODEV) else None
-            raise driver_error("open", error, path=_DEVICE, hint=hint) from error
+        self._fd = _open_device()
         try:
             self.name, self.offloads = self._attach(encoded, use_offloads=use_offloads)
             self._links = _Links(self.name)
@@ -112,16 +108,16 @@ class LinuxTun:
 
     def _attach(self, encoded: bytes, *, use_offloads: bool) -> tuple[str, tuple[str, ...]]:
         """The interface's name and what it offers; without offloads it has no header before its packets either."""
-        flags = _IFF_TUN | _IFF_NO_PI
+        flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if use_offloads else 0)
         try:
-            reply = fcntl.ioctl(
-                self._fd, _TUNSETIFF, _FLAGS_REQUEST.pack(encoded, flags | (_IFF_VNET_HDR if use_offloads else 0))
-            )
-            offloads = self._set_offloads() if use_offloads else ()
-            if use_offloads and not offloads:
-                reply = fcntl.ioctl(self._fd, _TUNSETIFF, _FLAGS_REQUEST.pack(encoded, flags))
+            reply = fcntl.ioctl(self._fd, _TUNSETIFF, _FLAGS_REQUEST.pack(encoded, flags))
         except OSError as error:
             raise driver_error("ioctl(TUNSETIFF)", error, path=encoded.decode()) from error
+        offloads = self._set_offloads() if use_offloads else ()
+        if use_offloads and not offloads:
+            attached, self._fd = self._fd, _open_device()
+            os.close(attached)  # which a descriptor is once and for all, and with it its interface goes
+            return self._attach(encoded, use_offloads=False)
         return reply[:_NAME_BYTES].rstrip(b"\0").decode(), offloads
 
     def _set_offloads(self) -> tuple[str, ...]:
@@ -250,6 +246,14 @@ class LinuxTun:
         except DriverError:
             if not self._is_attached():
                 self._remove()
+
+
+def _open_device() -> int:
+    try:
+        return os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        hint = "load the kernel's module: modprobe tun" if error.errno in (errno.ENOENT, errno.ENODEV) else None
+        raise driver_error("open", error, path=_DEVICE, hint=hint) from error
 
 
 class _Links:

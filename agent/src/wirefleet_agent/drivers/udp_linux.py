@@ -51,6 +51,7 @@ _MISSING_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPRO
 _STALE_SOURCE = frozenset(
     {errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENODEV, errno.ENXIO}
 )
+_SEGMENTATION_FAILED = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP})
 _PORT_TRIES = 100
 _CACHE_ENTRIES = 4096
 _FULL_BUFFER_WAIT_MS = 10
@@ -225,7 +226,7 @@ class LinuxUdp:
             else:
                 return len(slots)
         sent = sum(self._send(batch.slot(i), self._ways[key], key) for i in slots)
-        if sent == len(slots) and self._ways[key] is way and not isinstance(failure, BlockingIOError):
+        if sent == len(slots) and self._ways[key] is way and failure.errno in _SEGMENTATION_FAILED:
             self._blame_segmentation(failure, key)
         return sent
 
