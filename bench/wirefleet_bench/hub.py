@@ -42,11 +42,11 @@ _ANSWER_GRACE_S = 15.0
 FIGURES = (
     Figure("handshakes_per_s", "handshakes, 330/s asked", "1/s", Better.HIGHER),
     Figure("data_mbit_per_s", "data beside them", "Mbit/s", Better.HIGHER),
-    Figure("hub_cpu_share", "hub's CPU", "cores", Better.LOWER, 2),
+    Figure("hub_cpu_cores", "hub's CPU", "cores", Better.LOWER, 2),
     Figure("greedy_handshakes_per_s", "handshakes, greedy", "1/s", Better.HIGHER),
     Figure("greedy_data_mbit_per_s", "data beside them", "Mbit/s", Better.HIGHER),
-    Figure("greedy_hub_cpu_share", "hub's CPU", "cores", Better.LOWER, 2),
-    Figure("greedy_crowd_cpu_share", "load generator's CPU", "cores", Better.NEITHER, 2),
+    Figure("greedy_hub_cpu_cores", "hub's CPU", "cores", Better.LOWER, 2),
+    Figure("greedy_crowd_cpu_cores", "load generator's CPU", "cores", Better.NEITHER, 2),
     Figure("unanswered_percent", "unanswered", "%", Better.NEITHER, 2),
     Figure("kib_per_session", "RSS per peer with session", "KiB", Better.LOWER, 1),
 )
@@ -130,11 +130,11 @@ def measure(stage: Stage, implementation: Implementation, options: Options, roun
     return {
         "handshakes_per_s": steady["handshakes_per_s"],
         "data_mbit_per_s": steady["data_mbit_per_s"],
-        "hub_cpu_share": steady["hub_cpu_share"],
+        "hub_cpu_cores": steady["hub_cpu_cores"],
         "greedy_handshakes_per_s": greedy["handshakes_per_s"],
         "greedy_data_mbit_per_s": greedy["data_mbit_per_s"],
-        "greedy_hub_cpu_share": greedy["hub_cpu_share"],
-        "greedy_crowd_cpu_share": greedy["crowd_cpu_share"],
+        "greedy_hub_cpu_cores": greedy["hub_cpu_cores"],
+        "greedy_crowd_cpu_cores": greedy["crowd_cpu_cores"],
         "unanswered_percent": steady["unanswered_percent"],
         "kib_per_session": (rss_after_kib - rss_before_kib) / PEERS,
     }
@@ -152,7 +152,7 @@ def _phase(tunnel: Tunnel, crowd: Crowd, seconds: float, rate_per_s: float) -> S
     return {
         "handshakes_per_s": answer["answered"] / answer["seconds"],
         "data_mbit_per_s": data.mbit_per_s,
-        "hub_cpu_share": (cpu_after_s - cpu_before_s) / answer["seconds"],
-        "crowd_cpu_share": answer["cpu_s"] / answer["seconds"],
+        "hub_cpu_cores": (cpu_after_s - cpu_before_s) / answer["seconds"],
+        "crowd_cpu_cores": answer["cpu_s"] / answer["seconds"],
         "unanswered_percent": 100 * answer["unanswered"] / max(answer["initiations"], 1),
     }

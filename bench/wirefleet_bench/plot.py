@@ -41,13 +41,13 @@ _PANELS: Sequence[tuple[str, float, _Bars]] = (
         (("tcp", "cpu_s_per_gib_sender", "sender"), ("tcp", "cpu_s_per_gib_receiver", "receiver")),
     ),
     (
-        "UDP of 64 bytes, thousand packets/s (more is better)",
+        "UDP, 64 bytes, 1,000 packets/s (more is better)",
         1000,
         (("udp", "lossless_pps", "loss <= 0.1 %"), ("udp", "greatest_pps", "most that arrived")),
     ),
     ("Ping, microseconds (less is better)", 1, (("ping", "p50_us", "p50"), ("ping", "p99_us", "p99"))),
     (
-        "Memory of an idle process, MiB (less is better)",
+        "Idle process, MiB (less is better)",
         1,
         (
             ("memory", "rss_mib", "1 peer"),
@@ -56,7 +56,7 @@ _PANELS: Sequence[tuple[str, float, _Bars]] = (
         ),
     ),
     (
-        "Hub with 1,000 peers, handshakes/s (more is better)",
+        "Hub, handshakes per s (more is better)",
         1,
         (("hub", "handshakes_per_s", "330/s asked"), ("hub", "greedy_handshakes_per_s", "greedy")),
     ),
@@ -128,7 +128,7 @@ def _draw_ratios(axes: Any, document: dict[str, Any]) -> None:
     axes.set_yticks(range(len(bars)), [bar[2] for bar, _ in bars])
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    axes.set_title("wirefleet by wireguard-go (bar: target)", fontsize=10)
+    axes.set_title("wirefleet by wireguard-go (line: target)", fontsize=10)
     _tidy(axes)
 
 

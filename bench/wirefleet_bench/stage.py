@@ -25,6 +25,7 @@ from wirefleet_lab.machine import run as run_here
 PREFIX = "wf-b-"
 UNDERLAY_MTU_BYTES = 1500
 _LINK = "underlay"
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Duplicate address detection would hold addresses back for a second.
 _SYSCTLS = {
     "ipv6/conf/all/disable_ipv6": "0",
@@ -63,7 +64,7 @@ def _place(side: str, number: int) -> Place:
 def built_stage() -> Iterator[Stage]:
     """Both namespaces, joined. On leaving, however that comes, their processes are ended and they are removed.
 
-    A Ctrl-C during the removal is ignored: it takes seconds.
+    The removal takes seconds; another signal to end does not disturb it.
     """
     require_programs(["ip", "nsenter", "unshare", "ss", "ping", "iperf3", "wg"])
     stage = Stage(_place("left", 1), _place("right", 2))
@@ -74,12 +75,19 @@ def built_stage() -> Iterator[Stage]:
         _join(stage)
         yield stage
     finally:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with _undisturbed():
             for place in (stage.left, stage.right):
                 _remove(place.namespace)
-        finally:
-            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _join(stage: Stage) -> None:

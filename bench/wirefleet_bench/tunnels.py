@@ -54,7 +54,8 @@ def implementations() -> list[Implementation]:
     for key, label, program in wanted:
         path = shutil.which(program, path=SEARCH_PATH)
         if path is None:
-            raise BenchError(f"there is no program {program}", "scripts/setup.sh bench installs what is needed")
+            hint = "WIREGUARD_GO names it" if key == SECOND else "scripts/setup.sh bench installs what is needed"
+            raise BenchError(f"there is no program {program}", hint)
         said = run_here([path, "--version"]).stdout.splitlines()
         found.append(Implementation(key, label, path, said[0].split()[-1] if said else "unknown"))
     return found
@@ -137,18 +138,19 @@ class Tunnel:
         try:
             self._start()
         except BaseException:
-            self.close()
+            self._stop()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        self._stop()
+        if error is None:
+            for end in (self.left, self.right):
+                wait_until(end.is_gone, f"{end.interface} is gone")
 
-    def close(self) -> None:
+    def _stop(self) -> None:
         for end in (self.left, self.right):
             end.stop()
-        for end in (self.left, self.right):
-            wait_until(end.is_gone, f"{end.interface} is gone")
 
     def warm_up(self) -> None:
         """A session and learned neighbours: a few pings."""
