@@ -27,7 +27,7 @@ def test_an_unknown_measure_is_a_wrong_call(only):
 def test_quick_is_a_beginning_that_other_options_change():
     options = cli.options_of(parsed("--quick", "--rounds", "2", "--force"))
 
-    assert (options.rounds, options.seconds, options.pings, options.is_forced) == (2, 2.0, 500, True)
+    assert (options.rounds, options.seconds, options.pings, options.is_forced) == (2, 2.0, 800, True)
 
 
 def test_a_run_of_no_rounds_is_a_wrong_call(capsys):
