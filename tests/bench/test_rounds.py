@@ -78,7 +78,7 @@ def test_a_round_during_which_the_machine_changed_is_repeated(monkeypatch):
 def test_a_machine_that_never_settles_ends_it_after_two_repeats(monkeypatch):
     lab = Lab(monkeypatch, calibrations=[10.0, 15.0, 10.0] * 9)
 
-    (result,), _ = lab.run(rounds=2)
+    (result,) = lab.run(rounds=2)[0]
 
     assert len(result.rounds) == 4
     assert result.is_noisy
@@ -87,18 +87,18 @@ def test_a_machine_that_never_settles_ends_it_after_two_repeats(monkeypatch):
 def test_a_forced_run_repeats_nothing(monkeypatch):
     lab = Lab(monkeypatch, calibrations=[10.0, 15.0, 10.0])
 
-    (result,), _ = lab.run(rounds=1, is_forced=True)
+    (result,) = lab.run(rounds=1, is_forced=True)[0]
 
     assert len(result.rounds) == 1
 
 
 def test_a_failure_is_tried_again_and_the_third_one_is_told(lab):
     lab.failures = 2
-    (result,), _ = lab.run(rounds=1)
+    (result,) = lab.run(rounds=1)[0]
     assert (result.failure, len(result.counting)) == ("", 1)
 
     lab.failures = 3
-    (result,), _ = lab.run(rounds=1)
+    (result,) = lab.run(rounds=1)[0]
     assert result.failure == "it broke"
 
 
