@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .PHONY: help site lab-up lab-down reach test check format lint sanity unit netns lab-test molecule lock lock-windows clean \
-  rehearsal rehearsal-up rehearsal-down
+  rehearsal rehearsal-up rehearsal-down bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,9 +76,13 @@ rehearsal-down: ## take the rehearsal away; nothing is left behind but the cache
 	@scripts/setup.sh rehearsal
 	@python tests/rehearsal/rehearsal.py down
 
+bench: ## the tunnel against wireguard-go: speed, latency, memory, many peers (root, a quiet machine; ARGS=--help)
+	@scripts/setup.sh bench
+	@python bench/bench.py $(ARGS)
+
 lock: ## refresh requirements/constraints.txt from the newest versions that the ranges allow
 	@rm -rf .venv && python3 -m venv .venv
-	@pip install --quiet --requirement requirements/dev.txt --editable "agent[fast]"
+	@pip install --quiet --requirement requirements/bench.txt --editable "agent[fast]"
 	@{ echo "# The exact versions that the tests passed with: pip freeze of a fresh environment, refreshed by 'make lock'."; \
 	   pip freeze --exclude-editable | grep -vi '^wirefleet'; } >requirements/constraints.txt
 

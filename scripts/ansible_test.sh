@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs ansible-test on a copy of what Ansible itself loads (it refuses the symlink that serves playbooks from a
-# checkout; the agent, the lab, the rehearsal and the scripts are ordinary Python and shell with linters of their own).
+# checkout; the agent, the lab, the rehearsal, the benchmark and the scripts are ordinary Python and shell with linters
+# of their own).
 # usage: scripts/ansible_test.sh sanity|units [ARGUMENT...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +20,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 copy="$work/ansible_collections/wirefleet/wireguard"
 mkdir -p "$copy"
-git ls-files -z --cached --others --exclude-standard -- ':(exclude)collections' ':(exclude)agent' ':(exclude)lab' ':(exclude)scripts' ':(exclude)tests/rehearsal' |
+git ls-files -z --cached --others --exclude-standard -- ':(exclude)collections' ':(exclude)agent' ':(exclude)lab' ':(exclude)bench' ':(exclude)scripts' ':(exclude)tests/rehearsal' |
   while IFS= read -r -d '' file; do [ -e "$file" ] && printf '%s\0' "$file"; done |
   xargs -0 cp --parents --no-dereference --target-directory="$copy"
 

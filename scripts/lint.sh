@@ -18,4 +18,5 @@ MYPYPATH=collections step mypy --strict --namespace-packages --explicit-package-
   -p ansible_collections.wirefleet.wireguard.plugins.module_utils \
   -p ansible_collections.wirefleet.wireguard.plugins.plugin_utils
 MYPYPATH=tests/rehearsal:tests/rehearsal/wsman:lab step mypy --strict -p wirefleet_rehearsal -p wirefleet_wsman
+MYPYPATH=bench:lab step mypy --strict -p wirefleet_bench
 step ansible-lint -q

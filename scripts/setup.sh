@@ -4,13 +4,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Makes this checkout ready: system packages, then the virtual environment .venv with pinned versions.
-# usage: scripts/setup.sh site|test|rehearsal      (what it is wanted for; each needs more than the one before)
+# usage: scripts/setup.sh site|test|rehearsal|bench      (what it is wanted for; test needs more than site, and the last
+# two more than test)
 # Running it again costs a fraction of a second.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 purpose=${1:-site}
 case $purpose in site) requirements=requirements/controller.txt ;; test | rehearsal) requirements=requirements/dev.txt ;;
-  *) echo "usage: scripts/setup.sh site|test|rehearsal" >&2; exit 2 ;; esac
+  bench) requirements=requirements/bench.txt ;;
+  *) echo "usage: scripts/setup.sh site|test|rehearsal|bench" >&2; exit 2 ;; esac
 
 # ---- system packages: one "command:package" or "/file:package" each --------------------------------------------
 wanted="ip:iproute2 nsenter:util-linux ping:iputils-ping wg:wireguard-tools"
@@ -71,13 +73,10 @@ python=$(suitable_python) || {
 
 # ---- virtual environment: made again only when what defines it has changed --------------------------------------
 [ "$purpose" != rehearsal ] || purpose=test # the same Python packages
-stamp=$({ cat requirements/*.txt agent/pyproject.toml; echo "$purpose" "$("$python" -V)" "$PWD"; } | sha256sum | cut -c1-16)
-for have in .venv/.stamp-test .venv/.stamp-"$purpose"; do # what serves the tests also serves the site
-  if [ -f "$have" ]; then
-    [ "$have" = ".venv/.stamp-$purpose" ] && expected=$stamp ||
-      expected=$({ cat requirements/*.txt agent/pyproject.toml; echo test "$("$python" -V)" "$PWD"; } | sha256sum | cut -c1-16)
-    [ "$(cat "$have")" = "$expected" ] && exit 0
-  fi
+stamp_for() { { cat requirements/*.txt agent/pyproject.toml; echo "$1" "$("$python" -V)" "$PWD"; } | sha256sum | cut -c1-16; }
+for served_by in "$purpose" test bench; do # what serves the tests also serves the site, and what serves the benchmark all
+  [ "$purpose/$served_by" != bench/test ] || continue
+  [ ! -f ".venv/.stamp-$served_by" ] || [ "$(cat ".venv/.stamp-$served_by")" != "$(stamp_for "$served_by")" ] || exit 0
 done
 echo "setup: making .venv with $("$python" -V) for '$purpose' (a minute or two)"
 [ -x .venv/bin/python ] && .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
@@ -85,4 +84,4 @@ echo "setup: making .venv with $("$python" -V) for '$purpose' (a minute or two)"
 rm -f .venv/.stamp-*
 .venv/bin/python -m pip install -qq --disable-pip-version-check --constraint requirements/constraints.txt \
   --requirement "$requirements" --editable "agent[fast]"
-echo "$stamp" >".venv/.stamp-$purpose"
+stamp_for "$purpose" >".venv/.stamp-$purpose"
