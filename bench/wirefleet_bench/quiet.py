@@ -103,10 +103,12 @@ def refusal(share: float, busiest: Sequence[Worker]) -> str | None:
     """Why not to measure on a machine that is busy for this share of its time; None if nothing speaks against it."""
     if share <= BUSY_LIMIT:
         return None
-    who = ", ".join(f"{each.name} (pid {each.pid}, {each.cpus:.0%} of a processor)" for each in busiest[:3])
+    named = [f"{each.name} (pid {each.pid}, {each.cpus:.0%} of a processor)" for each in busiest[:3]]
+    if sum(each.cpus for each in busiest) < share * (os.cpu_count() or 1) / 2:
+        named.append("processes that have ended meanwhile, or this machine's host")
     return (
         f"the machine is busy for {share:.0%} of its time while nothing of ours runs (limit {BUSY_LIMIT:.0%}): "
-        f"{who or 'no process of this machine, so its host'}"
+        + ", ".join(named)
     )
 
 

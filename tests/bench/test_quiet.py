@@ -60,8 +60,9 @@ def test_a_refusal_names_who_works():
     assert "cc1 (pid 7, 98% of a processor)" in reason
 
 
-def test_where_nobody_here_works_the_host_does():
-    assert "so its host" in str(quiet.refusal(0.5, []))
+def test_where_nobody_who_is_left_has_worked_the_dead_or_the_host_have():
+    assert "ended meanwhile, or this machine's host" in str(quiet.refusal(0.5, [Worker(7, "sh", 0.02)]))
+    assert "ended meanwhile" not in str(quiet.refusal(0.5, [Worker(7, "cc1", 1000.0)]))
 
 
 def test_a_round_is_noisy_when_the_machine_changes_between_its_samples():
