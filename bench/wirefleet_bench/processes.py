@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from wirefleet_lab.machine import pids_in
 
@@ -18,13 +19,24 @@ from .errors import BenchError
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _END_TIMEOUT_S = 5.0
 _PROC = Path("/proc")
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 
 
-def parse_stat(text: str) -> tuple[str, float]:
-    """(name, user and system seconds) from /proc/PID/stat; the name may hold blanks and parentheses."""
+class Stat(NamedTuple):
+    """cpu_s: user and system seconds. is_zombie: it has ended and nobody has asked how."""
+
+    name: str
+    cpu_s: float
+    is_zombie: bool
+    is_kernel_thread: bool
+
+
+def parse_stat(text: str) -> Stat:
+    """From /proc/PID/stat; the name may hold blanks and parentheses."""
     name, _, rest = text.partition("(")[2].rpartition(")")
     fields = rest.split()
-    return name, (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return Stat(name, cpu_s, fields[0] == "Z", bool(int(fields[6]) & _KERNEL_THREAD))
 
 
 def parse_rss_kib(text: str) -> int:
@@ -37,7 +49,7 @@ def parse_rss_kib(text: str) -> int:
 
 def cpu_s(pid: int) -> float:
     """User and system seconds of all threads since the process began, to a hundredth."""
-    return parse_stat(_read(pid, "stat"))[1]
+    return parse_stat(_read(pid, "stat")).cpu_s
 
 
 def rss_kib(pid: int) -> int:
@@ -76,7 +88,7 @@ def is_alive(pid: int) -> bool:
         text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return text.rpartition(")")[2].split()[0] != "Z"
+    return not parse_stat(text).is_zombie
 
 
 def _read(pid: int, name: str) -> str:

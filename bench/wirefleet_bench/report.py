@@ -74,6 +74,8 @@ def _heading(document: dict[str, Any]) -> list[str]:
         f"cryptography {machine['cryptography']}",
         versions,
     ]
+    if document["is_partial"]:
+        lines.append("A part of the measures only: no reference result.")
     if document["is_forced"]:
         lines.append(
             f"FORCED: busy or noisy did not count; it would have been refused {document['refusals_overruled']} times "

@@ -11,7 +11,7 @@ from typing import Any
 
 from .figures import Sample
 from .measures import Measure
-from .quiet import is_measure_noisy
+from .quiet import has_drifted, is_round_noisy
 from .statistics import median, pair_ratios
 from .targets import judged
 from .tunnels import OURS, Implementation
@@ -23,12 +23,17 @@ SCHEMA = 1
 class Round:
     """One sample of every implementation, in this order. discarded: why it does not count, or nothing.
 
-    calibrations_ms: before each sample and after the last.
+    calibrations_ms: before each sample and after the last. others_shares: of the machine, during each sample.
     """
 
     samples: dict[str, Sample]
     calibrations_ms: list[float]
+    others_shares: list[float] = field(default_factory=list)
     discarded: str = ""
+
+    @property
+    def is_noisy(self) -> bool:
+        return is_round_noisy(self.calibrations_ms, self.others_shares)
 
 
 @dataclass
@@ -45,14 +50,15 @@ class MeasureResult:
 
     @property
     def is_noisy(self) -> bool:
-        return is_measure_noisy([each.calibrations_ms for each in self.counting])
+        counting = self.counting
+        return any(each.is_noisy for each in counting) or has_drifted([each.calibrations_ms for each in counting])
 
 
 def measure_document(result: MeasureResult, *, is_forced: bool) -> dict[str, Any]:
     """One measure. A noisy one has samples and no figures, unless it was forced."""
     failure = result.failure
     if not failure and result.is_noisy and not is_forced:
-        failure = "noisy: the machine's speed varied too much meanwhile"
+        failure = "noisy: others worked meanwhile, or the machine's speed changed"
     figures = {} if failure else _figures(result)
     return {
         "title": result.measure.title,
@@ -64,7 +70,8 @@ def measure_document(result: MeasureResult, *, is_forced: bool) -> dict[str, Any
             {
                 "order": list(each.samples),
                 "samples": {key: dict(sample) for key, sample in each.samples.items()},
-                "calibrations_ms": each.calibrations_ms,
+                "calibrations_ms": [round(took_ms, 3) for took_ms in each.calibrations_ms],
+                "others_shares": [round(share, 4) for share in each.others_shares],
                 "discarded": each.discarded,
             }
             for each in result.rounds

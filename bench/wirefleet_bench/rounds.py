@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from wirefleet_lab.topology import LabError
 
@@ -14,7 +14,7 @@ from .errors import BenchError, MachineTooBusy
 from .figures import Sample
 from .measures import Measure
 from .options import Options
-from .quiet import WATCH_BETWEEN_S, Guard, calibration_ms, is_round_noisy
+from .quiet import BUSY_LIMIT, WATCH_BETWEEN_S, Guard, calibration_ms, others_share, snapshot
 from .results import MeasureResult, Round
 from .stage import Stage
 from .statistics import median
@@ -91,7 +91,7 @@ class Runner:
         while len(result.counting) < wanted:
             self._guard.require_quiet(WATCH_BETWEEN_S)
             try:
-                samples, calibrations_ms = self._round(result.measure, len(result.counting) + 1, wanted, remaining)
+                taken = self._round(result.measure, len(result.counting) + 1, wanted, remaining)
             except (BenchError, LabError) as error:
                 self._tell(f"{result.measure.name}: {error}")
                 if not repeats:
@@ -99,28 +99,32 @@ class Runner:
                     return
                 repeats -= 1
                 continue
-            is_noisy = is_round_noisy(calibrations_ms)
-            discarded = ""
-            if is_noisy and repeats and not self._options.is_forced:
+            if taken.is_noisy and repeats and not self._options.is_forced:
                 repeats -= 1
-                discarded = "noisy"
-                self._tell(f"{result.measure.name}: the machine's speed changed within the round, which is repeated")
-            result.rounds.append(Round(samples, calibrations_ms, discarded))
+                taken = replace(taken, discarded="noisy")
+                self._tell(f"{result.measure.name}: {self._noise(taken)}; the round is repeated")
+            result.rounds.append(taken)
 
-    def _round(
-        self, measure: Measure, number: int, wanted: int, remaining: Remaining
-    ) -> tuple[dict[str, Sample], list[float]]:
-        """(samples in the order in which they were taken, calibrations in milliseconds)."""
+    @staticmethod
+    def _noise(taken: Round) -> str:
+        others = max(taken.others_shares, default=0.0)
+        return f"others took {others:.0%} of the machine" if others > BUSY_LIMIT else "the machine's speed changed"
+
+    def _round(self, measure: Measure, number: int, wanted: int, remaining: Remaining) -> Round:
+        """One sample of each; every other round goes backwards."""
         order = self._implementations if number % 2 else list(reversed(self._implementations))
         samples: dict[str, Sample] = {}
         calibrations_ms = [calibration_ms()]
+        others_shares = []
         first = measure.figures[0]
         for implementation in order:
-            began = time.monotonic()
+            before = snapshot()
             sample = measure.run(self._stage, implementation, self._options, number)
+            after = snapshot()
+            others_shares.append(others_share(before, after))
             calibrations_ms.append(calibration_ms())
             samples[implementation.key] = sample
-            remaining.took(measure.name, time.monotonic() - began)
+            remaining.took(measure.name, after.at - before.at + _OVERHEAD_S)
             value = f"{sample[first.key]:,.{first.digits}f} {first.unit}"
             self._tell(f"{measure.name} {number}/{wanted} {implementation.label}: {value} ({remaining})")
-        return samples, calibrations_ms
+        return Round(samples, calibrations_ms, others_shares)

@@ -79,7 +79,16 @@ def test_pings_without_a_total_are_an_error():
 def test_the_name_of_a_process_may_hold_anything():
     text = "42 (a) b (c) S 1 42 42 0 -1 4194560 10 0 0 0 150 50 0 0 20 0 1 0 100 0 0"
 
-    assert parse_stat(text) == ("a) b (c", 2.0)
+    stat = parse_stat(text)
+
+    assert (stat.name, stat.cpu_s) == ("a) b (c", 2.0)
+    assert not stat.is_zombie
+    assert not stat.is_kernel_thread
+
+
+def test_the_dead_and_the_kernels_own_are_told_apart():
+    assert parse_stat("42 (x) Z 1 42 42 0 -1 4228100 0 0 0 0 150 50 0 0").is_zombie
+    assert parse_stat("42 (kworker/0:1) I 2 0 0 0 -1 69238880 0 0 0 0 150 50 0 0").is_kernel_thread
 
 
 def test_resident_memory_is_read_and_a_kernel_thread_has_none():

@@ -6,25 +6,46 @@ from __future__ import annotations
 import pytest
 from wirefleet_bench import quiet
 from wirefleet_bench.errors import MachineTooBusy
-from wirefleet_bench.quiet import CpuTimes, Guard, Worker
+from wirefleet_bench.processes import Stat
+from wirefleet_bench.quiet import CpuTimes, Guard, Snapshot, Worker
 
 STAT = "cpu  100 10 50 800 20 5 5 10 90 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"
 
 
+def stat(name: str, cpu_s: float, *, is_zombie: bool = False, is_kernel_thread: bool = False) -> Stat:
+    return Stat(name, cpu_s, is_zombie, is_kernel_thread)
+
+
 def test_waiting_for_disks_is_idle_and_steal_is_busy():
-    assert quiet.parse_cpu_times(STAT) == CpuTimes(busy=180, total=1000)
+    assert quiet.parse_cpu_times(STAT) == CpuTimes(busy=180, total=1000, steal=10)
 
 
 def test_the_busy_share_is_of_all_processors():
-    assert quiet.busy_share(CpuTimes(180, 1000), CpuTimes(200, 1400)) == 0.05
-    assert quiet.busy_share(CpuTimes(180, 1000), CpuTimes(180, 1000)) == 0
+    assert quiet.busy_share(CpuTimes(180, 1000, 0), CpuTimes(200, 1400, 0)) == 0.05
+    assert quiet.busy_share(CpuTimes(180, 1000, 0), CpuTimes(180, 1000, 0)) == 0
 
 
 def test_the_busiest_come_first_and_those_that_began_meanwhile_are_among_them():
-    before = {1: ("init", 5.0), 2: ("idle", 1.0)}
-    after = {1: ("init", 5.5), 2: ("idle", 1.0), 3: ("new", 1.8)}
+    before = {1: stat("init", 5.0), 2: stat("idle", 1.0)}
+    after = {1: stat("init", 5.5), 2: stat("idle", 1.0), 3: stat("new", 1.8)}
 
-    assert quiet.busiest(before, after, 2.0) == [Worker(3, "new", 0.9), Worker(1, "init", 0.25)]
+    assert quiet.workers(before, after, 2.0) == [Worker(3, "new", 0.9), Worker(1, "init", 0.25)]
+
+
+def test_what_others_and_the_hypervisor_take_during_a_sample_is_neither_ours_nor_the_kernels(monkeypatch):
+    monkeypatch.setattr(quiet.os, "cpu_count", lambda: 2)
+    before = Snapshot(CpuTimes(0, 0, 0), {1: stat("compiler", 1.0)}, at=100.0)
+    after = Snapshot(
+        CpuTimes(150, 400, 20),
+        {
+            1: stat("compiler", 2.0),
+            2: stat("wirefleet-tun", 1.5, is_zombie=True),  # ours: ended, and nobody has asked how
+            3: stat("ksoftirqd/0", 0.5, is_kernel_thread=True),
+        },
+        at=102.0,
+    )
+
+    assert quiet.others_share(before, after) == pytest.approx(0.25 + 0.05)
 
 
 def test_a_quiet_machine_is_not_refused_and_the_limit_itself_is_quiet():
@@ -39,8 +60,9 @@ def test_a_refusal_names_who_works():
     assert "cc1 (pid 7, 98% of a processor)" in reason
 
 
-def test_where_nobody_here_works_the_host_does():
-    assert "so its host" in str(quiet.refusal(0.5, []))
+def test_where_nobody_who_is_left_has_worked_the_dead_or_the_host_have():
+    assert "ended meanwhile, or this machine's host" in str(quiet.refusal(0.5, [Worker(7, "sh", 0.02)]))
+    assert "ended meanwhile" not in str(quiet.refusal(0.5, [Worker(7, "cc1", 1000.0)]))
 
 
 def test_a_round_is_noisy_when_the_machine_changes_between_its_samples():
@@ -48,11 +70,16 @@ def test_a_round_is_noisy_when_the_machine_changes_between_its_samples():
     assert quiet.is_round_noisy([10.0, 12.0, 10.5])
 
 
+def test_a_round_is_noisy_when_others_work_during_one_of_its_samples():
+    assert not quiet.is_round_noisy([10.0, 10.0], [0.02, quiet.BUSY_LIMIT])
+    assert quiet.is_round_noisy([10.0, 10.0], [0.02, 0.3])
+
+
 def test_slow_drift_over_rounds_makes_a_measure_noisy():
     steady, slower = [10.0, 10.1, 10.2], [12.4, 12.5, 12.6]
 
-    assert not quiet.is_measure_noisy([steady, steady])
-    assert quiet.is_measure_noisy([steady, slower])
+    assert not quiet.has_drifted([steady, steady])
+    assert quiet.has_drifted([steady, slower])
 
 
 def always_busy(monkeypatch: pytest.MonkeyPatch) -> None:

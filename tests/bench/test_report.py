@@ -110,7 +110,7 @@ def test_figures_that_only_explain_have_no_ratio():
 
 def test_a_discarded_round_is_kept_and_does_not_count():
     found = two_rounds()
-    found.rounds.append(Round({OURS: sample(1), THEIRS: sample(1000)}, [10.0, 20.0], "noisy"))
+    found.rounds.append(Round({OURS: sample(1), THEIRS: sample(1000)}, [10.0, 20.0], discarded="noisy"))
 
     measure = run_of(found)["measures"]["tcp"]
 

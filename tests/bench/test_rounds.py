@@ -25,8 +25,10 @@ class Lab:
         self.taken: list[tuple[int, str]] = []
         self.failures = 0
         self.busy_after = 1000
+        self.others_share = 0.0
         self._calibrations = calibrations or []
         monkeypatch.setattr(rounds, "calibration_ms", self._calibration)
+        monkeypatch.setattr(rounds, "others_share", lambda before, after: self.others_share)
         monkeypatch.setattr(Guard, "require_quiet", self._require_quiet)
         figure = Figure("value", "value", "", Better.HIGHER)
         self.measure = Measure("any", "any", (figure,), self._run, lambda options: 10.0)
@@ -81,6 +83,15 @@ def test_a_machine_that_never_settles_ends_it_after_two_repeats(monkeypatch):
     (result,) = lab.run(rounds=2)[0]
 
     assert len(result.rounds) == 4
+    assert result.is_noisy
+
+
+def test_a_round_during_which_others_worked_is_repeated(lab):
+    lab.others_share = 0.5
+
+    (result,) = lab.run(rounds=1)[0]
+
+    assert [each.discarded for each in result.rounds] == ["noisy", "noisy", ""]
     assert result.is_noisy
 
 

@@ -12,6 +12,7 @@ from support.memory_pipes import MemoryPipeEnd, MemoryPipes
 from support.tunnels import TunnelPair
 from wirefleet_agent.drivers.pipe_windows import ADMINISTRATORS_ONLY, PipeApi, PipeConnection, connect_pipe, load_pipes
 from wirefleet_agent.engine.uapi_pipe_windows import ERROR_INVALID_OWNER, SYSTEM_OWNED, UapiPipeServer
+from wirefleet_agent.keys import PublicKey
 
 needs_windows = pytest.mark.windows_only
 
@@ -77,6 +78,16 @@ def client(pair: TunnelPair, server: UapiPipeServer, api: PipeApi) -> Iterator[C
     made = Client(pair, server.name, api)
     yield made
     made.close()
+
+
+def test_a_hub_is_described_whole(pair: TunnelPair, client: Client) -> None:
+    for number in range(1000):
+        pair.left.device.add_peer(PublicKey(number.to_bytes(32, "big")), pair.clock.now)
+
+    reply = client.exchange(b"get=1\n\n")
+
+    assert reply.count(b"public_key=") == 1001
+    assert reply.endswith(b"errno=0\n\n")
 
 
 def test_the_name_is_the_one_that_wg_looks_for(server: UapiPipeServer) -> None:

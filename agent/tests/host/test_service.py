@@ -73,6 +73,7 @@ def test_the_first_configuration_makes_the_interface(host):
         "is_up": True,
         "addresses": ["10.9.0.1/24"],
         "forwarding": False,
+        "offloads": {"tun": [], "udp": []},
     }
     assert status["configured"] is True
     assert status["listen_port"] == 51820

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import select
 import selectors
-import sys
-from typing import Protocol
+from typing import Any, Protocol
 
 READ = 1
 WRITE = 4
@@ -24,30 +23,29 @@ class Poller(Protocol):
     def close(self) -> None: ...
 
 
-if sys.platform == "linux":
+class EpollPoller:
+    def __init__(self) -> None:
+        self._epoll: Any = getattr(select, "epoll")()  # noqa: B009  # not known to a type checker for Windows
+        self._watched: set[int] = set()
+        self._poll = self._epoll.poll
 
-    class EpollPoller:
-        def __init__(self) -> None:
-            self._epoll = select.epoll()
-            self._watched: set[int] = set()
-            self._poll = self._epoll.poll
+    def watch(self, fd: int, events: int) -> None:
+        if not events:
+            if fd in self._watched:
+                self._watched.discard(fd)
+                self._epoll.unregister(fd)
+        elif fd in self._watched:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+            self._watched.add(fd)
 
-        def watch(self, fd: int, events: int) -> None:
-            if not events:
-                if fd in self._watched:
-                    self._watched.discard(fd)
-                    self._epoll.unregister(fd)
-            elif fd in self._watched:
-                self._epoll.modify(fd, events)
-            else:
-                self._epoll.register(fd, events)
-                self._watched.add(fd)
+    def poll(self, timeout_s: float | None) -> list[tuple[int, int]]:
+        ready: list[tuple[int, int]] = self._poll(timeout_s)
+        return ready
 
-        def poll(self, timeout_s: float | None) -> list[tuple[int, int]]:
-            return self._poll(timeout_s)
-
-        def close(self) -> None:
-            self._epoll.close()
+    def close(self) -> None:
+        self._epoll.close()
 
 
 class SelectorPoller:
@@ -75,6 +73,4 @@ class SelectorPoller:
 
 
 def make_poller() -> Poller:
-    if sys.platform != "linux":
-        return SelectorPoller()
-    return EpollPoller()
+    return EpollPoller() if hasattr(select, "epoll") else SelectorPoller()
