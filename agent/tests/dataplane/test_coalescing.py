@@ -263,3 +263,16 @@ def test_padding_behind_the_packets_is_not_part_of_them(head: Headers) -> None:
     (run,) = find_runs(buffer, rows)
 
     assert cut_written(join(memoryview(buffer), rows, run, RowViews())) == packets
+
+
+def test_a_train_of_many_kinds_is_given_up_soon() -> None:
+    """Else each of them would cost sums over the whole train: a peer could make it sixty times as dear."""
+    strange = [replace(Headers(), options=b"\1" * 4 * words).packet(bytes(100 - 4 * words)) for words in range(10)]
+    alike = chained(Headers(), 4, 100)
+    for kinds in range(10):
+        packets = [*strange[1 : 1 + kinds], *alike]
+
+        result, runs = rejoined(packets)
+
+        assert result == packets
+        assert [run.end - run.first for run in runs] == ([4] if kinds < 4 else []), kinds

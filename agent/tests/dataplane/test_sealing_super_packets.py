@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.inner_packets import Headers, SuperPacket, edges_16, incomplete_packets, random_bytes, seeds, super_packets
-from support.sealing_bench import OVERHEAD, SealingBench, padding_of
+from support.sealing_bench import OVERHEAD, SOURCE, SealingBench, padding_of
 from support.super_packets import NEEDS_CSUM, Offload
 from support.tunnels import LEFT
-from wirefleet_agent.core import SendDatagram
+from wirefleet_agent.core import DeliverPacket, SendDatagram
 from wirefleet_agent.core.constants import REJECT_AFTER_MESSAGES, STAGED_PACKETS
 from wirefleet_agent.drops import DropReason
 
@@ -234,3 +234,34 @@ def test_a_packet_that_fills_its_slot_to_the_end_of_the_buffer_harms_nobody(
     sent = open_to_all.send(*[good] * 7, full)
 
     assert len(sent) >= 7 * 3
+
+
+def test_a_rekey_between_two_batches_of_one_super_packet_loses_nothing(arithmetic: str) -> None:  # checklist 11, 31
+    bench = SealingBench()
+    bench.pair.clock.now += 6
+    packet = offloaded(750, 3)
+    bench.sender.start_handshake(bench.peer, bench.now)
+    (initiation,) = bench.outputs()
+    bench.receiver.receive_datagram(initiation, SOURCE, None, bench.now)
+    (response,) = [output.datagram for output in bench.receiver.poll() if isinstance(output, SendDatagram)]
+    before = bench.session
+    bench.load([packet])
+
+    sent: list[bytes] = []
+    for number, batch in enumerate(bench.outbound.process(bench.packets, bench.now)):
+        sent += bench.outputs()
+        sent += [bytes(batch.slot(i)) for i in range(batch.count)]
+        if number == 0:
+            bench.sender.receive_datagram(response, bench.peer.endpoint or SOURCE, None, bench.now)
+    sent += bench.outputs()
+
+    assert bench.session is not before
+    assert {datagram[4:8] for datagram in sent} == {
+        session.remote_index.to_bytes(4, "little") for session in (before, bench.session)
+    }
+    delivered = []
+    for datagram in sent:
+        bench.receiver.receive_datagram(datagram, SOURCE, None, bench.now)
+        delivered += [output.packet for output in bench.receiver.poll() if isinstance(output, DeliverPacket)]
+    assert delivered == packet.pieces
+    bench.close()

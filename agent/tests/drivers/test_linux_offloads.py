@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import random
 import select
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from wirefleet_agent.dataplane import Packet, packet_batch
 from wirefleet_agent.dataplane.coalescing import find_runs, join
 from wirefleet_agent.dataplane.rows import Rows, RowViews
 from wirefleet_agent.drivers import tun_linux, udp_linux
+from wirefleet_agent.drivers.routes_linux import LinuxRoutes
 from wirefleet_agent.drivers.tun_linux import LinuxTun
 from wirefleet_agent.drivers.udp_linux import LinuxUdp
 from wirefleet_agent.wire.batch import Batch
@@ -353,3 +355,21 @@ def test_a_passing_failure_does_not_end_segmentation(lab: Lab, code: int) -> Non
     assert trains == [500]
     assert logs == []
     underlay.close()
+
+
+@pytest.mark.parametrize(("is_before", "is_after"), [(True, False), (False, True)], ids=["before", "afterwards"])
+def test_a_forwarding_host_gets_the_super_packets_of_its_lan_whole(is_before: bool, is_after: bool) -> None:
+    """Those of a LAN host hold more packets than those that the tunnel would like best, and are cut all or none."""
+    with single_namespace("gate") as namespace:
+        if is_before:
+            namespace.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        tun = namespace.call(lambda: LinuxTun("wft0"))
+        routes = namespace.call(lambda: LinuxRoutes("wft0"))
+        if is_after:
+            namespace.call(lambda: routes.set_forwarding(True))
+
+        (link,) = json.loads(namespace.run("ip", "-d", "-j", "link", "show", "wft0").stdout)
+
+        assert link["gso_max_segs"] == 65535
+        namespace.call(routes.close)
+        tun.close()

@@ -32,6 +32,7 @@ _V6_BYTES: Final = 40
 _UDP_BYTES: Final = 8
 _MAX_TOTAL_BYTES: Final = 65535
 _MAX_PACKETS: Final = 64  # the kernel cuts UDP into no more
+_MAX_KINDS: Final = 4  # each costs a look at all rows, and a peer could make every packet one of its own
 _ACK: Final = 0x10
 _PSH: Final = 0x08
 _ID_MASK: Final = 0xFFFF
@@ -82,6 +83,8 @@ def find_runs(buffer: bytearray, packets: Rows, *, joins_udp: bool = True) -> li
             continue
         columns = known.get(kind)
         if columns is None:
+            if len(known) == _MAX_KINDS:
+                break
             columns = known[kind] = _Columns(buffer, packets, kind)
         limit = first + min(_MAX_PACKETS, (_MAX_TOTAL_BYTES - kind.header_bytes) // kind.payload_bytes)
         end = columns.end_of_run(first, limit)

@@ -30,6 +30,15 @@ _ACCEPT_RA = "accept_ra"
 _REDIRECTS = "send_redirects"
 
 
+def forwards_any(root: Path = _SYSCTL) -> bool:
+    """Whether the host forwards in one family at least."""
+    for family in ("ipv4", "ipv6"):
+        with contextlib.suppress(OSError):
+            if (root / family / "conf" / "all" / _FORWARDING).read_text().strip() == "1":
+                return True
+    return False
+
+
 class Remembered:
     """Values of sysctls before we changed them; on disk too if ``memory`` is given, so that a kill does not lose them.
 

@@ -32,6 +32,7 @@ _NLM_F_REQUEST_ACK = 0x1 | 0x4
 _IFLA_MTU = 4
 _IFLA_AF_SPEC = 26
 _IFLA_GSO_MAX_SEGS = 40
+ALL_SEGMENTS = 65535  # GSO_MAX_SEGS, what an interface begins with
 _IFLA_INET6_ADDR_GEN_MODE = 8
 _IN6_ADDR_GEN_MODE_NONE = 1
 _IFF_UP = 0x1
@@ -131,8 +132,11 @@ def forbid_link_local(ifindex: int) -> None:
     _change_link(ifindex, _attribute(_IFLA_AF_SPEC, _attribute(socket.AF_INET6, mode)), "addr_gen_mode")
 
 
-def limit_segments(ifindex: int, segments: int) -> None:
-    """The kernel gives the interface super-packets of at most so many packets. Raises DriverError."""
+def limit_segments(ifindex: int, segments: int = ALL_SEGMENTS) -> None:
+    """The kernel gives the interface super-packets of at most so many packets. Raises DriverError.
+
+    The host's own connections respect it; what is forwarded and has more comes packet by packet.
+    """
     _change_link(ifindex, _attribute(_IFLA_GSO_MAX_SEGS, struct.pack("=I", segments)), "gso_max_segs")
 
 

@@ -9,6 +9,7 @@ host's interface of the same number, so it is refused.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -27,6 +28,7 @@ from ..errors import DriverError, InternalError
 from .dns_linux import set_dns
 from .forwarding_linux import Forwarding
 from .interfaces import InterfaceAddress, Prefix, Route
+from .netlink_linux import limit_segments
 from .os_errors import driver_error
 from .restore_file import RestoreFile
 
@@ -121,6 +123,9 @@ class LinuxRoutes:
     def set_forwarding(self, is_on: bool) -> None:
         """Off puts back what was there before the first on."""
         self._forwarding.switch(is_on)
+        if is_on:
+            with contextlib.suppress(DriverError):
+                limit_segments(self._index)  # the limit that LinuxTun sets is for hosts that do not forward
 
     def forwards(self) -> bool:
         return self._forwarding.is_effective()

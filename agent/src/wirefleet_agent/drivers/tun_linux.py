@@ -20,6 +20,7 @@ assert sys.platform != "win32"  # nothing below means anything there
 
 from ..errors import DriverError
 from ..wire.batch import Batch
+from .forwarding_linux import forwards_any
 from .interfaces import Buffer, LinkEvent
 from .namespace_linux import entered
 from .netlink_linux import (
@@ -96,7 +97,8 @@ class LinuxTun:
             raise
         try:
             forbid_link_local(self._links.ifindex)
-            if self.offloads:
+            # Not where a LAN's super-packets are forwarded: those with more would come cut, at half the speed.
+            if self.offloads and not forwards_any():
                 with contextlib.suppress(DriverError):  # more cost a second call each, no harm
                     limit_segments(self._links.ifindex, _SEGMENTS)
             self._links.set_mtu(mtu_bytes)
