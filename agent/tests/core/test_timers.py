@@ -33,7 +33,7 @@ def test_the_earliest_timer_of_all_peers_is_next() -> None:
     queue = TimerQueue()
     one, other = make(queue), make(queue)
     one.session_derived(0)
-    other.data_received(3)
+    other.received(3, has_data=True)
 
     assert queue.next_wake() == 13
     assert fire(queue, 12.9) == []
@@ -45,7 +45,7 @@ def test_a_timer_that_moved_back_wakes_early_and_fires_on_time() -> None:
     queue = TimerQueue()
     timers = make(queue)
     timers.set_persistent_keepalive(25, 0)
-    timers.any_authenticated_traversal(10)
+    timers.sent(10, has_data=False)
 
     assert queue.next_wake() == 25
     assert fire(queue, 25) == []
@@ -59,8 +59,9 @@ def test_all_due_timers_of_a_peer_fire_in_their_order() -> None:
     timers = make(queue)
     timers.set_persistent_keepalive(1, 0)
     timers.session_derived(0)
-    timers.data_sent(0)
-    timers.data_received(0)
+    timers.sent(0, has_data=True)
+    # No call leaves this one armed beside the one before; their order is what is asked.
+    timers.send_keepalive_at = 10
     timers.retransmit_after(5)
 
     assert [timer for _, timer in fire(queue, 1000)] == list(Timer)
@@ -70,10 +71,10 @@ def test_all_due_timers_of_a_peer_fire_in_their_order() -> None:
 def test_a_stopped_peer_arms_nothing_and_fires_nothing() -> None:
     queue = TimerQueue()
     timers = make(queue)
-    timers.data_sent(0)
+    timers.sent(0, has_data=True)
     timers.stop()
-    timers.data_sent(0)
-    timers.data_received(0)
+    timers.sent(0, has_data=True)
+    timers.received(0, has_data=True)
     timers.set_persistent_keepalive(25, 0)
     timers.retransmit_after(5)
     timers.session_derived(0)
@@ -101,7 +102,7 @@ def test_the_jitter_is_drawn_from_the_entropy(draw: bytes, jitter: float) -> Non
     timers.start()
 
     timers.retransmit_after(105)
-    timers.data_sent(100)
+    timers.sent(100, has_data=True)
 
     assert timers.retransmit_handshake_at == pytest.approx(105 + jitter)
     assert timers.new_handshake_at == pytest.approx(115 + jitter)
@@ -115,8 +116,8 @@ def test_the_heap_stays_small_however_often_timers_move() -> None:
         now = step * 0.01
         timers = draw.choice(peers)
         timers.set_persistent_keepalive(draw.choice([1, 25, 60]), now)
-        timers.data_received(now)
-        timers.any_authenticated_sent()
+        timers.received(now, has_data=True)
+        timers.sent(now, has_data=False)
         if draw.random() < 0.1:
             fire(queue, now)
 
@@ -142,13 +143,13 @@ def test_timers_fire_as_a_scan_of_all_of_them_would_say() -> None:
         timers = draw.choice(peers)
         action = draw.randrange(6)
         if action == 0:
-            timers.data_sent(now)
+            timers.sent(now, has_data=True)
         elif action == 1:
-            timers.data_received(now)
+            timers.received(now, has_data=True)
         elif action == 2:
-            timers.any_authenticated_sent()
+            timers.sent(now, has_data=False)
         elif action == 3:
-            timers.any_authenticated_received()
+            timers.received(now, has_data=False)
         elif action == 4:
             timers.set_persistent_keepalive(draw.choice([0, 1, 7]), now)
         else:

@@ -176,7 +176,8 @@ def note_received(
 ) -> None:
     """Roaming, key confirmation, timers and counters after transport messages were authenticated."""
     peer = lease.peer
-    if not peer.is_running:
+    timers = peer.timers
+    if not timers.is_running:
         return
     peer.endpoint = source
     peer.local = local
@@ -185,11 +186,7 @@ def note_received(
     if peer.sessions.confirm(lease):
         _complete(peer, now, is_initiator=False)
     sending.rekey_after_receiving(peer, now)
-    timers = peer.timers
-    timers.any_authenticated_traversal(now)
-    timers.any_authenticated_received()
-    if has_data:
-        timers.data_received(now)
+    timers.received(now, has_data=has_data)
     if peer.staged_packets:
         sending.send_staged(peer, now)
 
@@ -199,8 +196,7 @@ def _note_handshake_received(peer: Peer, waiting: _Waiting, now: float) -> None:
     peer.local = waiting.local
     peer.rx_bytes += len(waiting.datagram)
     peer.rx_datagrams += 1
-    peer.timers.any_authenticated_traversal(now)
-    peer.timers.any_authenticated_received()
+    peer.timers.received(now, has_data=False)
 
 
 def _complete(peer: Peer, now: float, *, is_initiator: bool) -> None:

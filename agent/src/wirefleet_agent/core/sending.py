@@ -141,13 +141,9 @@ def send_staged(peer: Peer, now: float) -> None:
 
 def note_sent(peer: Peer, datagrams: int, wire_bytes: int, has_data: bool, now: float) -> None:
     """Timers, counters and rekeying after transport messages were sealed, by us or under a lease."""
-    timers = peer.timers
-    timers.any_authenticated_traversal(now)
-    timers.any_authenticated_sent()
+    peer.timers.sent(now, has_data=has_data)
     peer.tx_bytes += wire_bytes
     peer.tx_datagrams += datagrams
-    if has_data:
-        timers.data_sent(now)
     session = peer.sessions.current
     if session is not None and (
         session.send_counter > REKEY_AFTER_MESSAGES
@@ -204,8 +200,7 @@ def _retransmit(peer: Peer, now: float) -> None:
 
 def _send_handshake_message(peer: Peer, message: bytearray, now: float) -> None:
     peer.cookies.add_macs(message, now)
-    peer.timers.any_authenticated_traversal(now)
-    peer.timers.any_authenticated_sent()
+    peer.timers.sent(now, has_data=False)
     _emit(peer, bytes(message))
     peer.tx_bytes += len(message)
     peer.tx_datagrams += 1

@@ -134,36 +134,43 @@ class PeerTimers:
 
     # What happened to the peer. All of it is a no-op while the peer is stopped.
 
-    def data_sent(self, now: float) -> None:
-        if self.is_running and self.new_handshake_at == _OFF:
+    def sent(self, now: float, *, has_data: bool) -> None:
+        """Something authenticated left."""
+        self.send_keepalive_at = _OFF
+        if not self.is_running:
+            return
+        if self.persistent_keepalive_s:
+            self._rearm_persistent_keepalive(now)
+        if has_data and self.new_handshake_at == _OFF:
             self.new_handshake_at = now + NEW_HANDSHAKE_AFTER_S + self._jitter()
             self._queue.wake(self, self.new_handshake_at)
 
-    def data_received(self, now: float) -> None:
+    def received(self, now: float, *, has_data: bool) -> None:
+        """Something authenticated came."""
+        self.new_handshake_at = _OFF
         if not self.is_running:
             return
-        if self.send_keepalive_at == _OFF:
-            self.send_keepalive_at = now + KEEPALIVE_TIMEOUT_S
-            self._queue.wake(self, self.send_keepalive_at)
-        else:
-            self.needs_another_keepalive = True
+        if self.persistent_keepalive_s:
+            self._rearm_persistent_keepalive(now)
+        if has_data:
+            if self.send_keepalive_at == _OFF:
+                self._arm_keepalive(now)
+            else:
+                self.needs_another_keepalive = True
 
     def keepalive_fired(self, now: float) -> None:
         """The passive keepalive was sent; arm the next one if data came while it was pending."""
         if self.needs_another_keepalive:
             self.needs_another_keepalive = False
-            self.data_received(now)
+            self._arm_keepalive(now)
 
-    def any_authenticated_sent(self) -> None:
-        self.send_keepalive_at = _OFF
+    def _arm_keepalive(self, now: float) -> None:
+        self.send_keepalive_at = now + KEEPALIVE_TIMEOUT_S
+        self._queue.wake(self, self.send_keepalive_at)
 
-    def any_authenticated_received(self) -> None:
-        self.new_handshake_at = _OFF
-
-    def any_authenticated_traversal(self, now: float) -> None:
-        if self.persistent_keepalive_s and self.is_running:
-            self.persistent_keepalive_at = now + self.persistent_keepalive_s
-            self._queue.wake(self, self.persistent_keepalive_at)
+    def _rearm_persistent_keepalive(self, now: float) -> None:
+        self.persistent_keepalive_at = now + self.persistent_keepalive_s
+        self._queue.wake(self, self.persistent_keepalive_at)
 
     @property
     def is_retransmit_pending(self) -> bool:
@@ -195,7 +202,8 @@ class PeerTimers:
         """0 switches it off; otherwise the next one is due an interval from now."""
         self.persistent_keepalive_s = interval_s
         self.persistent_keepalive_at = _OFF
-        self.any_authenticated_traversal(now)
+        if interval_s and self.is_running:
+            self._rearm_persistent_keepalive(now)
 
     def _jitter(self) -> float:
         return int.from_bytes(self._entropy(2), "little") / 0xFFFF * REKEY_JITTER_MAX_S
