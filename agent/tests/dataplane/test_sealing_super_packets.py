@@ -71,7 +71,7 @@ def test_it_is_so_for_any_mtu(packets: list[SuperPacket], mtu_bytes: int) -> Non
 
 
 def test_more_pieces_than_a_batch_holds_follow_in_the_next_ones(shared: SealingBench) -> None:
-    packets = [offloaded(700, 3), offloaded(60000), offloaded(1000, 1)]
+    packets = [offloaded(700, 3, flags=0xFF), offloaded(60000, flags=0xFF), offloaded(1000, 1, flags=0xFF)]
     first = shared.session.send_counter
 
     assert shared.opened(shared.send(*packets)) == shared.expected(first, reference(packets))
