@@ -45,8 +45,9 @@ def search(
 ) -> Lossless:
     """Grow the offered rate until it fails, then halve the interval between what passed and what failed.
 
-    A rate fails when it loses more than the limit twice in a row: one hiccup of the machine is no verdict. It ends
-    when the interval is narrower than ``precision``, or after ``max_trials``.
+    A rate fails when it loses more than the limit at its second try as well, and the sender is the limit when it is too
+    slow at the second try: one hiccup of the machine is no verdict. It ends when the interval is narrower than
+    ``precision``, or after ``max_trials``.
     """
     passed_pps, failed_pps = 0.0, 0.0
     best_pps = greatest_pps = 0.0
@@ -55,18 +56,20 @@ def search(
         trials += 1
         seen = trial(offered_pps)
         greatest_pps = max(greatest_pps, seen.received_pps)
-        if seen.loss <= LOSS_LIMIT:
-            has_failed_once = False
+        is_lossless = seen.loss <= LOSS_LIMIT
+        is_sender_slow = seen.sent_pps < SENT_SHARE * offered_pps
+        if is_lossless:
             best_pps = max(best_pps, seen.received_pps)
-            if seen.sent_pps < SENT_SHARE * offered_pps:
-                return Lossless(best_pps, greatest_pps, True, trials)
+        if is_lossless and not is_sender_slow:
             passed_pps = offered_pps
         elif not has_failed_once:
             has_failed_once = True
             continue
+        elif is_lossless:
+            return Lossless(best_pps, greatest_pps, True, trials)
         else:
-            has_failed_once = False
             failed_pps = offered_pps
+        has_failed_once = False
         if failed_pps and failed_pps - passed_pps < precision * failed_pps:
             break
         offered_pps = (passed_pps + failed_pps) / 2 if failed_pps else passed_pps * growth

@@ -61,6 +61,20 @@ def test_one_hiccup_is_no_verdict():
     assert found.lossless_pps > 47_000
 
 
+def test_a_sender_that_stumbles_once_is_not_the_limit():
+    link = Link(50_000, sender=10_000)
+
+    def trial(rate: float) -> Trial:
+        seen = link(rate)
+        link.sender = 1e9
+        return seen
+
+    found = search(trial, start_pps=30_000, max_trials=60)
+
+    assert not found.by_sender
+    assert found.lossless_pps > 47_000
+
+
 def test_loss_of_a_thousandth_is_allowed():
     found = search(lambda rate: Trial(rate, rate * 0.999, 0.001), start_pps=1_000, max_trials=3)
 

@@ -11,7 +11,7 @@ from ..wire import TRANSPORT_HEADER_BYTES
 from ..wire.batch import Batch
 from .checksums import residue, row_residues
 from .segmentation import CWR, FIN_PSH, TCP, SuperPacket
-from .vectors import MODULUS, Array, Columns, as_bytes
+from .vectors import MODULUS, Array, Columns, as_bytes, row_sums
 
 _V6_BYTES = 40
 _AT = TRANSPORT_HEADER_BYTES  # where a packet begins in its slot
@@ -37,9 +37,10 @@ class SegmentRows:
         columns = self._columns
         rows = columns.bytes[slot : slot + count]
         rows[:whole, payload : payload + size] = as_bytes(buffer, source, whole, size)
-        rows[:, payload + size : _AT + padded_bytes] = 0
+        if padded_bytes > header_bytes + size:
+            rows[:, payload + size : _AT + padded_bytes] = 0
         sizes, sums = columns.full(count, size), columns.full(count, 0)
-        sums[:whole] = row_residues(buffer, source, size, whole, size)
+        sums[:whole] = (row_sums if size >= 4 else row_residues)(buffer, source, size, whole, size)
         if whole < count:
             last_source, last_size = source + whole * size, packet.last_size
             rows[whole, payload : payload + last_size] = as_bytes(buffer, last_source, 1, last_size)
