@@ -71,7 +71,7 @@ def test_it_is_so_for_any_mtu(packets: list[SuperPacket], mtu_bytes: int) -> Non
 
 
 def test_more_pieces_than_a_batch_holds_follow_in_the_next_ones(shared: SealingBench) -> None:
-    packets = [offloaded(700, 3), offloaded(60000), offloaded(1000, 1)]
+    packets = [offloaded(700, 3, flags=0xFF), offloaded(60000, flags=0xFF), offloaded(1000, 1, flags=0xFF)]
     first = shared.session.send_counter
 
     assert shared.opened(shared.send(*packets)) == shared.expected(first, reference(packets))
@@ -99,20 +99,22 @@ def test_without_a_session_the_pieces_wait_and_leave_in_order(packets: list[Supe
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(packets=few_big, left=st.integers(0, 100), loaded=st.integers(0, 3))
+@given(packets=few_big, plain=st.integers(0, 2), data=st.data())
 def test_a_session_that_ends_in_the_middle_loses_nothing_and_keeps_the_order(
-    packets: list[SuperPacket], left: int, loaded: int
+    packets: list[SuperPacket], plain: int, data: st.DataObject
 ) -> None:  # checklist 14, 31
     bench = SealingBench()
-    small = [SuperPacket(Offload(), Headers().packet(bytes([number]) * 9)) for number in range(loaded)]
-    wanted = reference(small + packets)
+    small = [SuperPacket(Offload(), Headers().packet(bytes([number]) * 9)) for number in range(plain)]
+    packets = [*small, *packets, *small]
+    wanted = reference(packets)
+    left = data.draw(st.integers(0, len(wanted)) | st.integers(max(0, len(wanted) - 3), len(wanted)))
     bench.session.send_counter = REJECT_AFTER_MESSAGES - left
 
-    sent = bench.send(*small, *packets)
+    sent = bench.send(*packets)
 
-    data = [datagram for datagram in sent if datagram[0] == 4]
-    assert bench.opened(data) == bench.expected(REJECT_AFTER_MESSAGES - left, wanted[:left])
-    assert bench.peer.staged_packets == min(STAGED_PACKETS, max(0, len(wanted) - left))
+    data_messages = [datagram for datagram in sent if datagram[0] == 4]
+    assert bench.opened(data_messages) == bench.expected(REJECT_AFTER_MESSAGES - left, wanted[:left])
+    assert bench.peer.staged_packets == min(STAGED_PACKETS, len(wanted) - left)
     bench.close()
 
 
