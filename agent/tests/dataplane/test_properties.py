@@ -188,6 +188,25 @@ def test_all_three_deliver_the_same(
         assert len(got) >= len(packets) - 8, "at most so many of them are harmed inside"
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(packets=streams(max_pieces=6), harm=harms)
+def test_datagrams_that_come_alone_are_taken_the_same_way(
+    triplets: Triplets, packets: list[bytes], harm: Harm
+) -> None:  # checklist 27, 29, 30
+    for datagram in harm.apply([sealed(triplets.sessions[0], padded(packet)) for packet in packets]):
+        triplets.assert_same([([datagram], SOURCE)])
+
+
+def test_a_replay_that_comes_alone_is_dropped(triplets: Triplets) -> None:  # checklist 27
+    (packet,) = numbered(1)
+    slots: list[Slot] = [([sealed(triplets.sessions[0], padded(packet))], SOURCE)]
+    before = triplets.joining.device.drops[DropReason.REPLAYED]
+
+    assert triplets.assert_same(slots) == [packet]
+    assert triplets.assert_same(slots) == []
+    assert triplets.joining.device.drops[DropReason.REPLAYED] == before + 1
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     packets=streams(max_pieces=8),
