@@ -249,6 +249,11 @@ class Device:
         peer.stage(bytes(packet))
         sending.send_staged(peer, now)
 
+    @property
+    def has_outputs(self) -> bool:
+        """Whether ``poll`` has something already."""
+        return bool(self._environment.outputs)
+
     def poll(self) -> list[Output]:
         """What happened since the last call, in order; datagrams are to be sent in this order."""
         environment = self._environment

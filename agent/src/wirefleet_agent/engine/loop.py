@@ -123,7 +123,8 @@ class Loop:
                 self._call(self._readers.get(fd))
             if events & ~READ:
                 self._call(self._writers.get(fd))
-        self._run_deadlines()
+        if self._deadlines:
+            self._run_deadlines()
         for _ in range(len(self._soon)):
             self._call(self._soon.popleft())
 
