@@ -257,8 +257,9 @@ class Device:
     def poll(self) -> list[Output]:
         """What happened since the last call, in order; datagrams are to be sent in this order."""
         environment = self._environment
-        done = self._handshakes.step(self._now, messages=MESSAGES_PER_POLL, handshakes=HANDSHAKES_PER_POLL)
-        sending.send_waiting_initiations(environment, HANDSHAKES_PER_POLL - done, self._now)
+        if self.pending_handshakes:
+            done = self._handshakes.step(self._now, messages=MESSAGES_PER_POLL, handshakes=HANDSHAKES_PER_POLL)
+            sending.send_waiting_initiations(environment, HANDSHAKES_PER_POLL - done, self._now)
         outputs, environment.outputs = environment.outputs, []
         return outputs
 

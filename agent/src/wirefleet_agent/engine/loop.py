@@ -119,9 +119,9 @@ class Loop:
     def run_once(self, timeout_s: float | None = None) -> None:
         """One turn: wait for work (at most ``timeout_s``; None until there is some), then do what is due."""
         for fd, events in self._poller.poll(self._wait_s(timeout_s)):
-            if events & ~WRITE:
+            if events != WRITE:
                 self._call(self._readers.get(fd))
-            if events & ~READ:
+            if events != READ:
                 self._call(self._writers.get(fd))
         if self._deadlines:
             self._run_deadlines()
@@ -153,11 +153,14 @@ class Loop:
     def _wait_s(self, limit_s: float | None) -> float | None:
         if self._soon or self._is_stopping:
             return 0.0
-        while self._deadlines and self._deadlines[0][2].is_cancelled:
-            heapq.heappop(self._deadlines)
-        if not self._deadlines:
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][2].is_cancelled:
+            heapq.heappop(deadlines)
+        if not deadlines:
             return limit_s
-        until_s = max(0.0, self._deadlines[0][0] - self._clock())
+        until_s = deadlines[0][0] - self._clock()
+        if until_s <= 0:
+            return 0.0
         return until_s if limit_s is None else min(until_s, limit_s)
 
     def _run_deadlines(self) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import selectors
 from typing import Any, Protocol
@@ -33,7 +34,8 @@ class EpollPoller:
         if not events:
             if fd in self._watched:
                 self._watched.discard(fd)
-                self._epoll.unregister(fd)
+                with contextlib.suppress(OSError):  # closed meanwhile: the kernel has forgotten it
+                    self._epoll.unregister(fd)
         elif fd in self._watched:
             self._epoll.modify(fd, events)
         else:
