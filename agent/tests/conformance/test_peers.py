@@ -140,7 +140,7 @@ def test_the_lookup_cache_does_not_grow_without_bound() -> None:
     for number in range(70_000):
         device.allowed_ips.lookup((0x0B000000 + number).to_bytes(4, "big"))
 
-    assert len(device.allowed_ips._v4._cache) <= 65536
+    assert len(device.allowed_ips._v4.cache) <= 65536
     assert device.allowed_ips.lookup(address("10.1.1.1")) is peer
 
 

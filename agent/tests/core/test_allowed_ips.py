@@ -120,7 +120,7 @@ def test_made_up_addresses_do_not_grow_the_cache_for_ever(peers: list[Peer]) -> 
     for number in range(70_000):
         table.lookup((0x0A000000 + number).to_bytes(4, "big"))
 
-    assert len(table._v4._cache) <= 65536
+    assert len(table._v4.cache) <= 65536
     assert owner(table, "10.0.0.1") is peers[0]
 
 

@@ -23,14 +23,14 @@ _CACHE_ADDRESSES: Final = 65536
 class _Family:
     """The table of one address family."""
 
-    __slots__ = ("_bits", "_cache", "_lengths", "_owners")
+    __slots__ = ("_bits", "_lengths", "_owners", "cache")
 
     def __init__(self, bits: int) -> None:
         self._bits = bits
         self._owners: dict[int, dict[int, Peer]] = {}
         # (shift, owners) from the longest prefix to the shortest
         self._lengths: list[tuple[int, dict[int, Peer]]] = []
-        self._cache: dict[bytes, Peer | None] = {}
+        self.cache: dict[bytes, Peer | None] = {}
 
     def set(self, length: int, key: int, peer: Peer) -> Peer | None:
         """Make ``peer`` the owner; returns the owner before it."""
@@ -40,8 +40,8 @@ class _Family:
             self._reorder()
         before = owners.get(key)
         owners[key] = peer
-        if self._cache:
-            self._cache.clear()
+        if self.cache:
+            self.cache.clear()
         return before
 
     def delete(self, length: int, key: int) -> None:
@@ -50,14 +50,11 @@ class _Family:
         if not owners:
             del self._owners[length]
             self._reorder()
-        if self._cache:
-            self._cache.clear()
+        if self.cache:
+            self.cache.clear()
 
-    def lookup(self, packed_address: bytes) -> Peer | None:
-        try:
-            return self._cache[packed_address]
-        except KeyError:
-            pass
+    def find(self, packed_address: bytes) -> Peer | None:
+        """What the cache does not know yet; it does afterwards."""
         address = int.from_bytes(packed_address, "big")
         owner: Peer | None = None
         for shift, owners in self._lengths:
@@ -65,9 +62,9 @@ class _Family:
             if owner is not None:
                 break
         # An attacker inside the tunnel can make up addresses: the cache is emptied rather than let grow.
-        if len(self._cache) >= _CACHE_ADDRESSES:
-            self._cache.clear()
-        self._cache[packed_address] = owner
+        if len(self.cache) >= _CACHE_ADDRESSES:
+            self.cache.clear()
+        self.cache[packed_address] = owner
         return owner
 
     def _reorder(self) -> None:
@@ -114,9 +111,11 @@ class AllowedIps:
 
     def lookup(self, packed_address: bytes) -> Peer | None:
         """The owner of an address (4 or 16 bytes, network order), or None."""
-        if len(packed_address) == 4:
-            return self._v4.lookup(packed_address)
-        return self._v6.lookup(packed_address)
+        family = self._v4 if len(packed_address) == 4 else self._v6
+        try:
+            return family.cache[packed_address]
+        except KeyError:
+            return family.find(packed_address)
 
     def prefixes_of(self, peer: Peer) -> tuple[Prefix, ...]:
         """The peer's prefixes in the order in which it got them."""

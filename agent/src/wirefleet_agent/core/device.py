@@ -309,7 +309,7 @@ class Device:
     ) -> None:
         """Tell what was sealed under the lease: timers, counters, rekeying. has_data: not only keepalives."""
         self._now = now
-        if lease.peer.is_running:
+        if lease.peer.timers.is_running:
             sending.note_sent(lease.peer, datagrams, wire_bytes, has_data, now)
 
     def lease_open(self, receiver_index: int, now: float) -> OpenLease | None:
@@ -318,7 +318,7 @@ class Device:
         if session is None:
             self.drops[DropReason.UNKNOWN_INDEX] += 1
             return None
-        if session.is_expired(now):
+        if now >= session.rejected_at:
             self.drops[DropReason.EXPIRED_KEY] += 1
             return None
         return session.open_lease

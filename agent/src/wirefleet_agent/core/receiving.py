@@ -183,7 +183,7 @@ def note_received(
     peer.local = local
     peer.rx_bytes += wire_bytes
     peer.rx_datagrams += datagrams
-    if peer.sessions.confirm(lease):
+    if peer.sessions.next is not None and peer.sessions.confirm(lease):
         _complete(peer, now, is_initiator=False)
     sending.rekey_after_receiving(peer, now)
     timers.received(now, has_data=has_data)

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One keypair. The AEAD objects hold the keys; letting go of them is all the wiping Python has (checklist 16)."""
+    """One keypair. The AEAD objects hold the keys; letting go of them is all the wiping Python has (checklist 16).
+
+    rejected_at: from then on it neither sends nor receives (checklist 14).
+    """
 
     __slots__ = (
         "created_at",
@@ -30,6 +33,7 @@ class Session:
         "local_index",
         "open_lease",
         "peer",
+        "rejected_at",
         "remote_index",
         "send_aead",
         "send_counter",
@@ -51,17 +55,14 @@ class Session:
         self.local_index = local_index
         self.remote_index = remote_index
         self.created_at = now
+        self.rejected_at = now + REJECT_AFTER_TIME_S
         self.send_aead = Aead(send_key)
         self.send_counter = 0
         self.open_lease = OpenLease(Aead(receive_key), peer, ReplayWindow())
 
-    def is_expired(self, now: float) -> bool:
-        """Older than REJECT_AFTER_TIME: neither sends nor receives (checklist 14)."""
-        return now - self.created_at >= REJECT_AFTER_TIME_S
-
     def can_send(self, count: int, now: float) -> bool:
         """Whether ``count`` more counters may be used."""
-        return self.send_counter + count <= REJECT_AFTER_MESSAGES and now - self.created_at < REJECT_AFTER_TIME_S
+        return self.send_counter + count <= REJECT_AFTER_MESSAGES and now < self.rejected_at
 
 
 class SessionSlots:

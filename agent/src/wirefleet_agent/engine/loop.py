@@ -51,7 +51,7 @@ class Loop:
     """A poll loop. clock: monotonic seconds; tests pass their own and turn the loop with ``run_once(0)``."""
 
     def __init__(self, clock: Clock, *, on_error: ErrorHandler | None = None) -> None:
-        self._clock = clock
+        self._clock = self.now = clock
         self.on_error = on_error
         self._poller = make_poller()
         self._readers: dict[int, Callback] = {}
@@ -64,9 +64,6 @@ class Loop:
         self._is_closed = False
         self._wake_reader, self._wake_writer = signal_pair()
         self.add_reader(self._wake_reader.fileno(), self._drain_wake_ups)
-
-    def now(self) -> float:
-        return self._clock()
 
     def add_reader(self, fd: int, callback: Callback) -> None:
         """Call ``callback`` in every turn in which ``fd`` is readable; replaces an earlier one."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import select
 import selectors
+from collections.abc import Callable
 from typing import Any, Protocol
 
 READ = 1
@@ -18,8 +19,12 @@ class Poller(Protocol):
     def watch(self, fd: int, events: int) -> None:
         """Wait for READ, WRITE, both or, with 0, nothing of this descriptor from now on. Raises OSError, KeyError."""
 
-    def poll(self, timeout_s: float | None) -> list[tuple[int, int]]:
-        """(descriptor, events) of those that are ready; at most ``timeout_s``, None until there is one."""
+    @property
+    def poll(self) -> Callable[[float | None], list[tuple[int, int]]]:
+        """timeout_s -> (descriptor, events) of those that are ready.
+
+        Waits at most ``timeout_s``, None until there is one.
+        """
 
     def close(self) -> None: ...
 
@@ -28,7 +33,7 @@ class EpollPoller:
     def __init__(self) -> None:
         self._epoll: Any = getattr(select, "epoll")()  # noqa: B009  # not known to a type checker for Windows
         self._watched: set[int] = set()
-        self._poll = self._epoll.poll
+        self.poll: Callable[[float | None], list[tuple[int, int]]] = self._epoll.poll
 
     def watch(self, fd: int, events: int) -> None:
         if not events:
@@ -41,10 +46,6 @@ class EpollPoller:
         else:
             self._epoll.register(fd, events)
             self._watched.add(fd)
-
-    def poll(self, timeout_s: float | None) -> list[tuple[int, int]]:
-        ready: list[tuple[int, int]] = self._poll(timeout_s)
-        return ready
 
     def close(self) -> None:
         self._epoll.close()

@@ -8,10 +8,10 @@ Work per turn of the loop is bounded, so that timers, control requests and the o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ..core import DeliverPacket, Device, HandshakeCompleted, HandshakeGaveUp, SendDatagram
-from ..dataplane import Inbound, Outbound, Packet, packet_batch
+from ..dataplane import Inbound, Outbound, packet_batch
 from ..drivers.interfaces import TunDriver, UdpDriver
 from ..drops import DropReason
 from ..wire.batch import Batch
@@ -40,6 +40,7 @@ class Pump:
         on_event: Callable[[HandshakeEvent], None],
     ) -> None:
         self._loop = loop
+        self._now = loop.now
         self._device = device
         self._tun = tun
         self._udp = udp
@@ -61,7 +62,7 @@ class Pump:
 
     def read_tun(self) -> None:
         """Packets of the host. Raises DriverError when the interface is gone."""
-        now, packets, device = self._loop.now(), self._packets, self._device
+        now, packets, device = self._now(), self._packets, self._device
         turns = BATCHES_PER_TURN if now - self._tun_read_at < _IDLE_S else 0
         self._tun_read_at = now
         packets.limit = 1  # the first one is on its way before others are looked for
@@ -71,7 +72,8 @@ class Pump:
             for datagrams in self._outbound.process(packets, now):
                 if device.has_outputs:  # older data of the same peers
                     self._drain_outputs()
-                self._count_unsent(datagrams.count - self._udp.send_batch(datagrams))
+                if lost := datagrams.count - self._udp.send_batch(datagrams):
+                    device.drops[DropReason.UDP_SEND_FAILED] += lost
             self._drain_outputs()
             if packets.count < packets.limit and not packets.has_more:
                 break
@@ -79,8 +81,19 @@ class Pump:
         self._schedule()
 
     def read_udp(self, fileno: int) -> None:
-        """Datagrams of the underlay."""
-        now, received = self._loop.now(), self._received
+        """Datagrams of the underlay, and what the host answers to them at once. Raises as ``read_tun``.
+
+        Answers of the host's kernel (echoes, acknowledgements) are there when the write returns.
+        """
+        if self._receive(fileno):
+            self.read_tun()
+        else:
+            self._schedule()
+
+    def _receive(self, fileno: int) -> bool:
+        """Whether the host got something."""
+        has_delivered = False
+        now, received = self._now(), self._received
         turns = BATCHES_PER_TURN if now - self._udp_read_at < _IDLE_S else 0
         self._udp_read_at = now
         received.limit = 1
@@ -89,12 +102,14 @@ class Pump:
                 break
             packets = self._inbound.process(received, now)
             if packets:
-                self._deliver(packets)
+                has_delivered = True
+                if lost := len(packets) - self._tun.write_packets(packets):
+                    self._device.drops[DropReason.TUN_WRITE_FAILED] += lost
             self._drain_outputs()
             if received.count < received.limit and not received.has_more:
                 break
             received.limit = received.capacity
-        self._schedule()
+        return has_delivered
 
     def flush(self) -> None:
         """Send and deliver what the core has, and wait for its next deadline."""
@@ -109,7 +124,7 @@ class Pump:
 
     def _advance(self) -> None:
         self._timer = None
-        self._device.advance(self._loop.now())
+        self._device.advance(self._now())
         self.flush()
 
     def _schedule(self) -> None:
@@ -129,21 +144,14 @@ class Pump:
                 if batch.count == batch.capacity:
                     self._send_outputs()
             elif isinstance(output, DeliverPacket):
-                self._deliver((output.packet,))
+                if not self._tun.write_packets((output.packet,)):
+                    self._device.drops[DropReason.TUN_WRITE_FAILED] += 1
             else:
                 self._on_event(output)
         if batch.count:
             self._send_outputs()
 
     def _send_outputs(self) -> None:
-        self._count_unsent(self._outputs.count - self._udp.send_batch(self._outputs))
-        self._outputs.clear()
-
-    def _deliver(self, packets: Sequence[bytes | Packet]) -> None:
-        lost = len(packets) - self._tun.write_packets(packets)
-        if lost:
-            self._device.drops[DropReason.TUN_WRITE_FAILED] += lost
-
-    def _count_unsent(self, lost: int) -> None:
-        if lost:
+        if lost := self._outputs.count - self._udp.send_batch(self._outputs):
             self._device.drops[DropReason.UDP_SEND_FAILED] += lost
+        self._outputs.clear()

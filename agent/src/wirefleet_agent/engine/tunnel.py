@@ -7,6 +7,7 @@ The link decides: up opens the sockets and starts the peers, down closes and sto
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import structlog
@@ -114,7 +115,7 @@ class Tunnel:
     def start(self) -> None:
         """Begin to move packets, as far as the link is up."""
         self._is_running = True
-        self._loop.add_reader(self.tun.fileno(), self._read_tun)
+        self._loop.add_reader(self.tun.fileno(), functools.partial(self._read, self._pump.read_tun))
         if self._monitor is not None:
             self._loop.add_reader(self._monitor.fileno(), self._underlay_changed)
         self._check_link()
@@ -215,9 +216,9 @@ class Tunnel:
         if self.on_removed is not None:
             self.on_removed()
 
-    def _read_tun(self) -> None:
+    def _read(self, read: Callable[..., None], *arguments: int) -> None:
         try:
-            self._pump.read_tun()
+            read(*arguments)
         except DriverError as error:
             _log.debug("tun_read_failed", tunnel=self.name, error=str(error))
             self._removed()
@@ -242,7 +243,7 @@ class Tunnel:
     def _watch_udp(self) -> None:
         self._udp_filenos = self.udp.filenos()
         for fileno in self._udp_filenos:
-            self._loop.add_reader(fileno, lambda fileno=fileno: self._pump.read_udp(fileno))  # type: ignore[misc]
+            self._loop.add_reader(fileno, functools.partial(self._read, self._pump.read_udp, fileno))
 
     def _unwatch_udp(self) -> None:
         for fileno in self._udp_filenos:
