@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 from typing import Final
 
@@ -59,7 +59,7 @@ class Outbound:
         self._nonces = Nonces(DATAGRAMS)
         self._rows = SegmentRows(self._datagrams) if has_offloads and vectors.HAS_NUMPY else None
 
-    def process(self, packets: Batch, now: float) -> Iterable[Batch]:
+    def process(self, packets: Batch, now: float) -> Iterator[Batch]:
         """Seal ``packets``, which are used up by it; yields batches to be sent before the next one is asked for.
 
         Poll the device and send what it has *before* each of them: it may be older data of the same peers
@@ -70,8 +70,11 @@ class Outbound:
             return self._seal_single(packets, now)
         return self._seal(packets, *self._look(packets), now)
 
-    def _seal_single(self, packets: Batch, now: float) -> tuple[Batch, ...]:
-        """What ``_seal`` does, for a packet that came alone: whoever waits for it sees every step of the way."""
+    def _seal_single(self, packets: Batch, now: float) -> Iterator[Batch]:
+        """What ``_seal`` does, for a packet that came alone: whoever waits for it sees every step of the way.
+
+        So the core is told after it was sent.
+        """
         device, datagrams, view, length = self._device, self._datagrams, packets.view, packets.lengths[0]
         padded = padded_length(length, device.mtu_bytes)
         start = TRANSPORT_HEADER_BYTES
@@ -85,7 +88,7 @@ class Outbound:
             lease = device.lease_seal(peer, 1, now)
         if lease is None:
             device.send_packet(packets.slot(0), now)
-            return ()
+            return
         stop = start + padded
         if padded != length:
             packets.buffer[start + length : stop] = _ZEROS[padded - length]
@@ -95,8 +98,8 @@ class Outbound:
         size = datagrams.lengths[0] = padded + TRANSPORT_OVERHEAD_BYTES
         datagrams.endpoints[0], datagrams.locals[0] = lease.endpoint, lease.local
         datagrams.count = 1
+        yield datagrams
         device.commit_seal(lease, 1, size, now)
-        return (datagrams,)
 
     def _seal(
         self, packets: Batch, peers: list[Peer | None], offloads: list[OffloadHeader | None], now: float

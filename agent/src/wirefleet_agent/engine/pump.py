@@ -105,6 +105,8 @@ class Pump:
                 has_delivered = True
                 if lost := len(packets) - self._tun.write_packets(packets):
                     self._device.drops[DropReason.TUN_WRITE_FAILED] += lost
+                if not turns:
+                    break  # reading the TUN sends what the core has
             self._drain_outputs()
             if received.count < received.limit and not received.has_more:
                 break
