@@ -254,6 +254,12 @@ class Device:
         """Whether ``poll`` has something already."""
         return bool(self._environment.outputs)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether to call ``poll``, and to ask for ``next_deadline`` anew if the last one has not come yet."""
+        environment = self._environment
+        return bool(environment.outputs) or environment.timers.is_earlier or self.pending_handshakes > 0
+
     def poll(self) -> list[Output]:
         """What happened since the last call, in order; datagrams are to be sent in this order."""
         environment = self._environment

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 
 class TimerQueue:
-    __slots__ = ("_heap", "_sequence", "_stale")
+    """is_earlier: a wake-up came to stand before all others since ``next_wake`` was asked."""
+
+    __slots__ = ("_heap", "_sequence", "_stale", "is_earlier")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, PeerTimers]] = []
         # Breaks ties, so that timers are never compared and equal times fire in the order they were set.
         self._sequence = 0
         self._stale = 0
+        self.is_earlier = False
 
     def wake(self, timers: PeerTimers, when: float) -> None:
         """Make sure that ``timers`` are looked at by ``when``."""
@@ -34,7 +37,10 @@ class TimerQueue:
             self._left_stale()
         timers.wake_at = when
         self._sequence += 1
-        heapq.heappush(self._heap, (when, self._sequence, timers))
+        entry = (when, self._sequence, timers)
+        heapq.heappush(self._heap, entry)
+        if self._heap[0] is entry:
+            self.is_earlier = True
 
     def forget(self, timers: PeerTimers) -> None:
         """Stop looking at ``timers``, whose peer is stopped; the heap does not keep the peer alive for long."""
@@ -44,6 +50,7 @@ class TimerQueue:
 
     def next_wake(self) -> float | None:
         """When to call ``pop_due`` next; may be earlier than the earliest deadline, never later."""
+        self.is_earlier = False
         heap = self._heap
         while heap:
             when, _, timers = heap[0]

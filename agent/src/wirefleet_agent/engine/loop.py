@@ -120,7 +120,7 @@ class Loop:
                 self._call(self._readers.get(fd))
             if events != READ:
                 self._call(self._writers.get(fd))
-        if self._deadlines:
+        if self._deadlines and self._deadlines[0][0] <= self._clock():
             self._run_deadlines()
         for _ in range(len(self._soon)):
             self._call(self._soon.popleft())

@@ -14,6 +14,7 @@ from ..core import DeliverPacket, Device, HandshakeCompleted, HandshakeGaveUp, S
 from ..dataplane import Inbound, Outbound, packet_batch
 from ..drivers.interfaces import TunDriver, UdpDriver
 from ..drops import DropReason
+from ..errors import DriverError
 from ..wire.batch import Batch
 from .loop import Handle, Loop
 
@@ -38,6 +39,7 @@ class Pump:
         tun: TunDriver,
         udp: UdpDriver,
         on_event: Callable[[HandshakeEvent], None],
+        on_gone: Callable[[DriverError], None],
     ) -> None:
         self._loop = loop
         self._now = loop.now
@@ -45,6 +47,7 @@ class Pump:
         self._tun = tun
         self._udp = udp
         self._on_event = on_event
+        self._on_gone = on_gone
         # Linux before 6.2 takes no super-packets of UDP: writing one fails, and all that is in it would be lost.
         self._inbound = Inbound(device, has_offloads=tun.has_offloads, joins_udp="uso4" in tun.offloads)
         self._received = Batch(BATCH_PACKETS, _MAX_DATAGRAM_BYTES)
@@ -61,34 +64,36 @@ class Pump:
         self._outbound = Outbound(self._device, mtu_bytes, has_offloads=has_offloads)
 
     def read_tun(self) -> None:
-        """Packets of the host. Raises DriverError when the interface is gone."""
+        """Packets of the host. ``on_gone`` is called when the interface is gone."""
         now, packets, device = self._now(), self._packets, self._device
         turns = BATCHES_PER_TURN if now - self._tun_read_at < _IDLE_S else 0
         self._tun_read_at = now
         packets.limit = 1  # the first one is on its way before others are looked for
         for _ in range(1 + turns):
-            if not self._tun.read_batch(packets):
-                break
+            try:
+                if not self._tun.read_batch(packets):
+                    break
+            except DriverError as error:
+                self._on_gone(error)
+                return
             for datagrams in self._outbound.process(packets, now):
                 if device.has_outputs:  # older data of the same peers
                     self._drain_outputs()
                 if lost := datagrams.count - self._udp.send_batch(datagrams):
                     device.drops[DropReason.UDP_SEND_FAILED] += lost
-            self._drain_outputs()
+            if device.has_news:
+                self.flush()
             if packets.count < packets.limit and not packets.has_more:
                 break
             packets.limit = packets.capacity
-        self._schedule()
 
     def read_udp(self, fileno: int) -> None:
-        """Datagrams of the underlay, and what the host answers to them at once. Raises as ``read_tun``.
+        """Datagrams of the underlay, and what the host answers to them at once.
 
         Answers of the host's kernel (echoes, acknowledgements) are there when the write returns.
         """
         if self._receive(fileno):
             self.read_tun()
-        else:
-            self._schedule()
 
     def _receive(self, fileno: int) -> bool:
         """Whether the host got something."""
@@ -105,9 +110,8 @@ class Pump:
                 has_delivered = True
                 if lost := len(packets) - self._tun.write_packets(packets):
                     self._device.drops[DropReason.TUN_WRITE_FAILED] += lost
-                if not turns:
-                    break  # reading the TUN sends what the core has
-            self._drain_outputs()
+            if self._device.has_news:
+                self.flush()
             if received.count < received.limit and not received.has_more:
                 break
             received.limit = received.capacity

@@ -53,7 +53,7 @@ class Tunnel:
         self.on_unreachable: Callable[[Peer], None] | None = None
         self._loop = loop
         self._monitor = monitor
-        self._pump = Pump(loop, device, tun, udp, self._handshake_event)
+        self._pump = Pump(loop, device, tun, udp, self._handshake_event, self._read_failed)
         self._listen_port = 0
         self._fwmark = 0
         self._is_link_up = False
@@ -115,7 +115,7 @@ class Tunnel:
     def start(self) -> None:
         """Begin to move packets, as far as the link is up."""
         self._is_running = True
-        self._loop.add_reader(self.tun.fileno(), functools.partial(self._read, self._pump.read_tun))
+        self._loop.add_reader(self.tun.fileno(), self._pump.read_tun)
         if self._monitor is not None:
             self._loop.add_reader(self._monitor.fileno(), self._underlay_changed)
         self._check_link()
@@ -216,12 +216,9 @@ class Tunnel:
         if self.on_removed is not None:
             self.on_removed()
 
-    def _read(self, read: Callable[..., None], *arguments: int) -> None:
-        try:
-            read(*arguments)
-        except DriverError as error:
-            _log.debug("tun_read_failed", tunnel=self.name, error=str(error))
-            self._removed()
+    def _read_failed(self, error: DriverError) -> None:
+        _log.debug("tun_read_failed", tunnel=self.name, error=str(error))
+        self._removed()
 
     def _underlay_changed(self) -> None:
         """One look, then none for a moment: a host with many routes has storms of changes, and a look may cost."""
@@ -243,7 +240,7 @@ class Tunnel:
     def _watch_udp(self) -> None:
         self._udp_filenos = self.udp.filenos()
         for fileno in self._udp_filenos:
-            self._loop.add_reader(fileno, functools.partial(self._read, self._pump.read_udp, fileno))
+            self._loop.add_reader(fileno, functools.partial(self._pump.read_udp, fileno))
 
     def _unwatch_udp(self) -> None:
         for fileno in self._udp_filenos:
