@@ -185,7 +185,9 @@ def note_received(
     peer.rx_datagrams += datagrams
     if peer.sessions.next is not None and peer.sessions.confirm(lease):
         _complete(peer, now, is_initiator=False)
-    sending.rekey_after_receiving(peer, now)
+    session = peer.sessions.current
+    if session is not None and now > session.renewed_after:
+        sending.rekey_after_receiving(peer, now)
     timers.received(now, has_data=has_data)
     if peer.staged_packets:
         sending.send_staged(peer, now)

@@ -18,7 +18,6 @@ from ..drops import DropReason
 from ..wire import pack_nonce, pack_transport_header, padded_length
 from .constants import (
     MAX_INITIATIONS,
-    RECEIVE_REKEY_AFTER_S,
     REKEY_AFTER_MESSAGES,
     REKEY_AFTER_TIME_S,
     REKEY_TIMEOUT_S,
@@ -153,14 +152,8 @@ def note_sent(peer: Peer, datagrams: int, wire_bytes: int, has_data: bool, now: 
 
 
 def rekey_after_receiving(peer: Peer, now: float) -> None:
-    """An initiator that only receives renews the session before it ends, once (checklist 13)."""
-    session = peer.sessions.current
-    if (
-        session is not None
-        and session.is_initiator
-        and now - session.created_at > RECEIVE_REKEY_AFTER_S
-        and not peer.timers.sent_last_minute_handshake
-    ):
+    """The session's ``renewed_after`` is over: an initiator that only receives renews it, once (checklist 13)."""
+    if not peer.timers.sent_last_minute_handshake:
         peer.timers.sent_last_minute_handshake = True
         send_initiation(peer, now)
 

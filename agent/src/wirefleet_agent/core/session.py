@@ -9,10 +9,11 @@ proves that the initiator has it too; `previous` still opens what was on its way
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ..crypto import Aead
-from .constants import REJECT_AFTER_MESSAGES, REJECT_AFTER_TIME_S
+from .constants import RECEIVE_REKEY_AFTER_S, REJECT_AFTER_MESSAGES, REJECT_AFTER_TIME_S
 from .leases import OpenLease
 from .replay import ReplayWindow
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class Session:
     """One keypair. The AEAD objects hold the keys; letting go of them is all the wiping Python has (checklist 16).
 
-    rejected_at: from then on it neither sends nor receives (checklist 14).
+    rejected_at: from then on it neither sends nor receives (checklist 14). renewed_after: what is received later makes its
+    initiator renew it (13).
     """
 
     __slots__ = (
@@ -35,6 +37,7 @@ class Session:
         "peer",
         "rejected_at",
         "remote_index",
+        "renewed_after",
         "send_aead",
         "send_counter",
     )
@@ -56,6 +59,7 @@ class Session:
         self.remote_index = remote_index
         self.created_at = now
         self.rejected_at = now + REJECT_AFTER_TIME_S
+        self.renewed_after = now + RECEIVE_REKEY_AFTER_S if is_initiator else math.inf
         self.send_aead = Aead(send_key)
         self.send_counter = 0
         self.open_lease = OpenLease(Aead(receive_key), peer, ReplayWindow())

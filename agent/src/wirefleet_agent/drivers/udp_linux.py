@@ -10,7 +10,6 @@ would overrule the routing table and, where that has no way, send to nobody. Lin
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import ipaddress
 import select
@@ -23,18 +22,13 @@ import structlog
 
 assert sys.platform != "win32"  # nothing below means anything there
 
-from ..errors import DriverError
 from ..wire.batch import Batch
 from ..wire.endpoint import Endpoint, LocalAddress
 from .datagram_runs import run_length
-from .os_errors import driver_error
+from .udp_sockets_linux import open_pair, set_mark
 
 _IP_PKTINFO = 8
 _IPV6_PKTINFO = socket.IPV6_PKTINFO
-_SO_MARK = 36
-_SO_SNDBUFFORCE = 32
-_SO_RCVBUFFORCE = 33
-_BUFFER_BYTES = 7 << 20
 _PKTINFO_V4 = struct.Struct("=i4s4s")  # interface, our address, destination in the header
 _PKTINFO_V6 = struct.Struct("=16si")
 # Plain numbers: the socket module's are enumerations, whose operators are Python code.
@@ -47,12 +41,10 @@ _GRO_SIZE = struct.Struct("=i")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_PKTINFO_V6.size) + socket.CMSG_SPACE(_GRO_SIZE.size)
 _MAX_RUN_BYTES = 65507  # what an IPv4 datagram holds
 _ENOUGH_BYTES = 65536  # of one turn's reading; more would only leave the processor's cache
-_MISSING_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 _STALE_SOURCE = frozenset(
     {errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENODEV, errno.ENXIO}
 )
 _SEGMENTATION_FAILED = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP})
-_PORT_TRIES = 100
 _CACHE_ENTRIES = 4096
 _FULL_BUFFER_WAIT_MS = 10
 
@@ -107,7 +99,7 @@ class LinuxUdp:
     def open(self, port: int) -> None:
         if self._sockets and port == self._port:
             return
-        sockets = _open_pair(port, self._fwmark)
+        sockets = open_pair(port, self._fwmark)
         self.close()
         self._sockets = sockets
         self._by_fileno = {sock.fileno(): sock for sock in sockets}
@@ -118,7 +110,7 @@ class LinuxUdp:
 
     def set_fwmark(self, mark: int) -> None:
         for sock in self._sockets:
-            _set_mark(sock, mark)
+            set_mark(sock, mark)
         self._fwmark = mark
 
     def forget_sources(self) -> None:
@@ -168,7 +160,9 @@ class LinuxUdp:
         sent = i = 0
         self._may_wait = True
         endpoints, locals_, ways = batch.endpoints, batch.locals, self._ways
-        can_segment = self._can_segment and batch.count > 1
+        if batch.count == 1:
+            return self._send_single(batch)
+        can_segment = self._can_segment
         while i < batch.count:
             endpoint = endpoints[i]
             if endpoint is None:
@@ -195,6 +189,15 @@ class LinuxUdp:
         self._by_fileno = {}
         self._port = 0
         self._ways.clear()
+
+    def _send_single(self, batch: Batch) -> int:
+        """The one that somebody may be waiting for."""
+        endpoint, local = batch.endpoints[0], batch.locals[0]
+        if endpoint is None:
+            return 0
+        key = (endpoint, local)
+        way = self._ways.get(key) or self._way(endpoint, local)
+        return 0 if way is None else self._send(batch.slot(0), way, key)
 
     def _send(self, datagram: memoryview, way: _Way, key: _Key) -> bool:
         try:
@@ -322,72 +325,3 @@ def _pktinfo(endpoint: Endpoint, local: LocalAddress) -> _Ancillary:
         return ((socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO_V4.pack(0, source.packed, bytes(4))),)
     ifindex = local.ifindex if destination.is_link_local else 0
     return ((socket.IPPROTO_IPV6, _IPV6_PKTINFO, _PKTINFO_V6.pack(source.packed, ifindex)),)
-
-
-def _open_pair(port: int, fwmark: int) -> tuple[socket.socket, ...]:
-    """One socket per family that this host has, all on one port; IPv4 first."""
-    for tries_left in reversed(range(_PORT_TRIES)):
-        sockets: list[socket.socket] = []
-        try:
-            for family in (socket.AF_INET, socket.AF_INET6):
-                wanted = sockets[0].getsockname()[1] if sockets else port
-                with contextlib.suppress(_MissingFamilyError):
-                    sockets.append(_open_one(family, wanted, fwmark))
-        except DriverError as error:
-            for sock in sockets:
-                sock.close()
-            if port == 0 and error.os_code == errno.EADDRINUSE and tries_left:
-                continue  # the port was free for one family only (checklist 34)
-            raise
-        if sockets:
-            return tuple(sockets)
-        break
-    raise DriverError("this host has neither IPv4 nor IPv6", call="socket", os_code=errno.EAFNOSUPPORT)
-
-
-class _MissingFamilyError(Exception):
-    """This host does not have the address family."""
-
-
-def _open_one(family: socket.AddressFamily, port: int, fwmark: int) -> socket.socket:
-    try:
-        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    except OSError as error:
-        if error.errno in _MISSING_FAMILY:
-            raise _MissingFamilyError from error
-        raise driver_error("socket", error) from error
-    try:
-        _configure(sock, fwmark)
-        sock.bind(("" if family == socket.AF_INET else "::", port))
-    except OSError as error:
-        sock.close()
-        if error.errno in _MISSING_FAMILY:
-            raise _MissingFamilyError from error
-        raise driver_error("bind", error, path=f"UDP port {port}") from error
-    except DriverError:
-        sock.close()
-        raise
-    return sock
-
-
-def _configure(sock: socket.socket, fwmark: int) -> None:
-    sock.setblocking(False)
-    if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-    for forced, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, forced, _BUFFER_BYTES)
-        except OSError:  # needs CAP_NET_ADMIN in the first user namespace; then as much as the host allows
-            sock.setsockopt(socket.SOL_SOCKET, plain, _BUFFER_BYTES)
-    if fwmark:
-        _set_mark(sock, fwmark)
-
-
-def _set_mark(sock: socket.socket, mark: int) -> None:
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
-    except OSError as error:
-        raise driver_error("setsockopt(SO_MARK)", error) from error

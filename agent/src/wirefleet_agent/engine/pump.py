@@ -54,6 +54,7 @@ class Pump:
         self._outputs = Batch(_OUTPUT_BATCH, 2 * _MAX_DATAGRAM_BYTES)
         self._timer: Handle | None = None
         self._tun_read_at = self._udp_read_at = -math.inf
+        self._are_answers_expected = True
         self.set_mtu(tun.mtu_bytes)
 
     def set_mtu(self, mtu_bytes: int) -> None:
@@ -65,7 +66,15 @@ class Pump:
 
     def read_tun(self) -> None:
         """Packets of the host. ``on_gone`` is called when the interface is gone."""
-        now, packets, device = self._now(), self._packets, self._device
+        now = self._now()
+        if now - self._udp_read_at < _IDLE_S:
+            self._are_answers_expected = True
+        self._read_tun(now)
+
+    def _read_tun(self, now: float) -> bool:
+        """Whether there was something."""
+        has_read = False
+        packets, device = self._packets, self._device
         turns = BATCHES_PER_TURN if now - self._tun_read_at < _IDLE_S else 0
         self._tun_read_at = now
         packets.limit = 1  # the first one is on its way before others are looked for
@@ -75,7 +84,8 @@ class Pump:
                     break
             except DriverError as error:
                 self._on_gone(error)
-                return
+                return True
+            has_read = True
             for datagrams in self._outbound.process(packets, now):
                 if device.has_outputs:  # older data of the same peers
                     self._drain_outputs()
@@ -86,19 +96,22 @@ class Pump:
             if packets.count < packets.limit and not packets.has_more:
                 break
             packets.limit = packets.capacity
+        return has_read
 
     def read_udp(self, fileno: int) -> None:
         """Datagrams of the underlay, and what the host answers to them at once.
 
-        Answers of the host's kernel (echoes, acknowledgements) are there when the write returns.
+        Answers of the host's kernel (echoes, acknowledgements) are there when the write returns. Where the last look for
+        them was in vain, none is made until a packet of the host follows one of the underlay closely.
         """
-        if self._receive(fileno):
-            self.read_tun()
+        now = self._now()
+        if self._receive(fileno, now) and self._are_answers_expected:
+            self._are_answers_expected = self._read_tun(now)
 
-    def _receive(self, fileno: int) -> bool:
+    def _receive(self, fileno: int, now: float) -> bool:
         """Whether the host got something."""
         has_delivered = False
-        now, received = self._now(), self._received
+        received = self._received
         turns = BATCHES_PER_TURN if now - self._udp_read_at < _IDLE_S else 0
         self._udp_read_at = now
         received.limit = 1
