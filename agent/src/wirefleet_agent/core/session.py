@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Session:
     """One keypair. The AEAD objects hold the keys; letting go of them is all the wiping Python has (checklist 16).
 
-    rejected_at: from then on it neither sends nor receives (checklist 14). renewed_after: what is received later makes its
-    initiator renew it (13).
+    rejected_at: from then on it neither sends nor receives (checklist 14). renewed_after: what is received later makes
+    its initiator renew it (13).
     """
 
     __slots__ = (

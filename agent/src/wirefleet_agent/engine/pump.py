@@ -101,8 +101,8 @@ class Pump:
     def read_udp(self, fileno: int) -> None:
         """Datagrams of the underlay, and what the host answers to them at once.
 
-        Answers of the host's kernel (echoes, acknowledgements) are there when the write returns. Where the last look for
-        them was in vain, none is made until a packet of the host follows one of the underlay closely.
+        Answers of the host's kernel (echoes, acknowledgements) are there when the write returns. Where the last look
+        for them was in vain, none is made until a packet of the host follows one of the underlay closely.
         """
         now = self._now()
         if self._receive(fileno, now) and self._are_answers_expected:
