@@ -28,6 +28,7 @@ FOLDERS = (
 # Files that import what only Linux has; what they are about does not exist on Windows. Single tests: marker linux_only.
 NOT_RUN = {
     "drivers/test_linux_drivers.py": "the Linux drivers",
+    "drivers/test_linux_offloads.py": "what Linux cuts and joins",
     "drivers/test_quiet_interface.py": "netlink's settings of a Linux interface",
     "engine/test_uapi_server.py": "the UAPI over Unix sockets; test_uapi_pipe.py has the same answers over pipes",
     "host/test_tun_command.py": "wirefleet-tun, the wg-quick helper of Linux",

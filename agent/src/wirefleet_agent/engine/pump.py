@@ -54,7 +54,8 @@ class Pump:
         self._outputs = Batch(_OUTPUT_BATCH, 2 * _MAX_DATAGRAM_BYTES)
         self._timer: Handle | None = None
         self._tun_read_at = self._udp_read_at = -math.inf
-        self._are_answers_expected = True
+        # A look costs one call there; on Windows it takes a lock and wakes a thread.
+        self._are_answers_expected = tun.has_offloads
         self.set_mtu(tun.mtu_bytes)
 
     def set_mtu(self, mtu_bytes: int) -> None:
@@ -68,7 +69,7 @@ class Pump:
         """Packets of the host. ``on_gone`` is called when the interface is gone."""
         now = self._now()
         if now - self._udp_read_at < _IDLE_S:
-            self._are_answers_expected = True
+            self._are_answers_expected = self._tun.has_offloads
         self._read_tun(now)
 
     def _read_tun(self, now: float) -> bool:
@@ -93,7 +94,7 @@ class Pump:
                     device.drops[DropReason.UDP_SEND_FAILED] += lost
             if device.has_news:
                 self.flush()
-            if packets.count < packets.limit and not packets.has_more:
+            if packets.count not in (packets.limit, packets.capacity) and not packets.has_more:
                 break
             packets.limit = packets.capacity
         return has_read
@@ -125,7 +126,7 @@ class Pump:
                     self._device.drops[DropReason.TUN_WRITE_FAILED] += lost
             if self._device.has_news:
                 self.flush()
-            if received.count < received.limit and not received.has_more:
+            if received.count not in (received.limit, received.capacity) and not received.has_more:
                 break
             received.limit = received.capacity
         return has_delivered
