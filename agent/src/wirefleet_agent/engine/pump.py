@@ -18,7 +18,8 @@ from ..errors import DriverError
 from ..wire.batch import Batch
 from .loop import Handle, Loop
 
-BATCH_PACKETS = 32
+BATCH_PACKETS = 64
+BATCH_SUPER_PACKETS = 32
 BATCHES_PER_TURN = 4
 _MAX_DATAGRAM_BYTES = 65536
 _OUTPUT_BATCH = 4
@@ -50,36 +51,37 @@ class Pump:
         self._on_gone = on_gone
         # Linux before 6.2 takes no super-packets of UDP: writing one fails, and all that is in it would be lost.
         self._inbound = Inbound(device, has_offloads=tun.has_offloads, joins_udp="uso4" in tun.offloads)
-        self._received = Batch(BATCH_PACKETS, _MAX_DATAGRAM_BYTES)
+        # Where a look for more costs one call. On Windows it takes a lock and wakes a thread: there each one has to pay.
+        self._looks_are_cheap = tun.has_offloads
+        self._capacity = BATCH_SUPER_PACKETS if tun.has_offloads else BATCH_PACKETS
+        self._received = Batch(self._capacity, _MAX_DATAGRAM_BYTES)
         self._outputs = Batch(_OUTPUT_BATCH, 2 * _MAX_DATAGRAM_BYTES)
         self._timer: Handle | None = None
         self._tun_read_at = self._udp_read_at = -math.inf
-        # A look costs one call there; on Windows it takes a lock and wakes a thread.
-        self._are_answers_expected = tun.has_offloads
+        self._are_answers_expected = self._looks_are_cheap
         self.set_mtu(tun.mtu_bytes)
 
     def set_mtu(self, mtu_bytes: int) -> None:
         """Make buffers for packets of this size and pad up to it."""
         self._device.mtu_bytes = mtu_bytes
         has_offloads = self._tun.has_offloads
-        self._packets = packet_batch(BATCH_PACKETS, mtu_bytes, has_offloads=has_offloads)
+        self._packets = packet_batch(self._capacity, mtu_bytes, has_offloads=has_offloads)
         self._outbound = Outbound(self._device, mtu_bytes, has_offloads=has_offloads)
 
     def read_tun(self) -> None:
         """Packets of the host. ``on_gone`` is called when the interface is gone."""
         now = self._now()
         if now - self._udp_read_at < _IDLE_S:
-            self._are_answers_expected = self._tun.has_offloads
+            self._are_answers_expected = self._looks_are_cheap
         self._read_tun(now)
 
     def _read_tun(self, now: float) -> bool:
         """Whether there was something."""
         has_read = False
         packets, device = self._packets, self._device
-        turns = BATCHES_PER_TURN if now - self._tun_read_at < _IDLE_S else 0
+        turns = self._begin_turn(packets, now - self._tun_read_at)
         self._tun_read_at = now
-        packets.limit = 1  # the first one is on its way before others are looked for
-        for _ in range(1 + turns):
+        for _ in range(turns):
             try:
                 if not self._tun.read_batch(packets):
                     break
@@ -94,7 +96,7 @@ class Pump:
                     device.drops[DropReason.UDP_SEND_FAILED] += lost
             if device.has_news:
                 self.flush()
-            if packets.count not in (packets.limit, packets.capacity) and not packets.has_more:
+            if packets.count < packets.limit and not packets.has_more:
                 break
             packets.limit = packets.capacity
         return has_read
@@ -113,10 +115,9 @@ class Pump:
         """Whether the host got something."""
         has_delivered = False
         received = self._received
-        turns = BATCHES_PER_TURN if now - self._udp_read_at < _IDLE_S else 0
+        turns = self._begin_turn(received, now - self._udp_read_at)
         self._udp_read_at = now
-        received.limit = 1
-        for _ in range(1 + turns):
+        for _ in range(turns):
             if not self._udp.receive_batch(fileno, received):
                 break
             packets = self._inbound.process(received, now)
@@ -126,10 +127,18 @@ class Pump:
                     self._device.drops[DropReason.TUN_WRITE_FAILED] += lost
             if self._device.has_news:
                 self.flush()
-            if received.count not in (received.limit, received.capacity) and not received.has_more:
+            if received.count < received.limit and not received.has_more:
                 break
             received.limit = received.capacity
         return has_delivered
+
+    def _begin_turn(self, batch: Batch, silence_s: float) -> int:
+        """How many batches to read; the first packet is on its way before others are looked for."""
+        if not self._looks_are_cheap:
+            batch.limit = batch.capacity
+            return BATCHES_PER_TURN
+        batch.limit = 1
+        return 1 if silence_s >= _IDLE_S else 1 + BATCHES_PER_TURN
 
     def flush(self) -> None:
         """Send and deliver what the core has, and wait for its next deadline."""
