@@ -51,7 +51,7 @@ class Pump:
         self._on_gone = on_gone
         # Linux before 6.2 takes no super-packets of UDP: writing one fails, and all that is in it would be lost.
         self._inbound = Inbound(device, has_offloads=tun.has_offloads, joins_udp="uso4" in tun.offloads)
-        # Where a look for more costs one call. On Windows it takes a lock and wakes a thread: there each one has to pay.
+        # A look for more costs one call there. On Windows it takes a lock and wakes a thread.
         self._looks_are_cheap = tun.has_offloads
         self._capacity = BATCH_SUPER_PACKETS if tun.has_offloads else BATCH_PACKETS
         self._received = Batch(self._capacity, _MAX_DATAGRAM_BYTES)
