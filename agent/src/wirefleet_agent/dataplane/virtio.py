@@ -13,14 +13,12 @@ from typing import Final, NamedTuple
 
 HEADER_BYTES: Final = 10
 NEEDS_CSUM: Final = 1
-GSO_NONE: Final = 0
 GSO_TCPV4: Final = 1
 GSO_TCPV6: Final = 4
 GSO_UDP_L4: Final = 5
 _GSO_ECN: Final = 0x80
 
 _STRUCT = struct.Struct("=BBHHHH")
-NOTHING_LEFT: Final = bytes(HEADER_BYTES)
 
 
 class OffloadHeader(NamedTuple):
