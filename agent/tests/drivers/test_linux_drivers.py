@@ -17,7 +17,7 @@ from wirefleet_agent.config.model import Route
 from wirefleet_agent.drivers.dns_linux import set_dns
 from wirefleet_agent.drivers.forwarding_linux import Forwarding
 from wirefleet_agent.drivers.interfaces import LinkEvent
-from wirefleet_agent.drivers.netlink_linux import LinuxUnderlayMonitor, link_messages
+from wirefleet_agent.drivers.netlink_linux import link_messages
 from wirefleet_agent.drivers.restore_file import RestoreFile
 from wirefleet_agent.drivers.routes_linux import LinuxRoutes
 from wirefleet_agent.drivers.tun_linux import LinuxTun
@@ -86,18 +86,6 @@ def test_a_host_without_ipv6_still_gets_a_socket(namespace: Namespace, monkeypat
 
     assert len(udp.filenos()) == 1
     udp.close()
-
-
-@pytest.mark.netns
-@needs_root
-def test_the_underlay_monitor_hears_a_new_address(namespace: Namespace) -> None:
-    monitor = namespace.call(LinuxUnderlayMonitor)
-    assert not monitor.has_changed()
-
-    namespace.run("ip", "address", "add", "192.0.2.9/32", "dev", "lo")
-
-    wait_until(monitor.has_changed, "a route or address message")
-    monitor.close()
 
 
 @pytest.mark.netns

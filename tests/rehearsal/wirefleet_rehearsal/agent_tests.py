@@ -29,6 +29,7 @@ FOLDERS = (
 NOT_RUN = {
     "drivers/test_linux_drivers.py": "the Linux drivers",
     "drivers/test_linux_offloads.py": "what Linux cuts and joins",
+    "drivers/test_monitor_linux.py": "which of Linux's messages count",
     "drivers/test_quiet_interface.py": "netlink's settings of a Linux interface",
     "engine/test_uapi_server.py": "the UAPI over Unix sockets; test_uapi_pipe.py has the same answers over pipes",
     "host/test_tun_command.py": "wirefleet-tun, the wg-quick helper of Linux",

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Listening to rtnetlink: link changes of one interface, and "the underlay's routes changed".
+"""Speaking rtnetlink: hearing the kernel's messages, taking them apart, and settings of one link.
 
 A raw socket and two structs, not pyroute2: the tunnel process must start fast and these messages are simple.
 Source: rtnetlink(7), netlink(7). Byte order and sizes are the host's.
@@ -20,10 +20,6 @@ assert sys.platform != "win32"  # nothing below means anything there
 from .os_errors import driver_error
 
 RTMGRP_LINK = 0x1
-RTMGRP_IPV4_IFADDR = 0x10
-RTMGRP_IPV4_ROUTE = 0x40
-RTMGRP_IPV6_IFADDR = 0x100
-RTMGRP_IPV6_ROUTE = 0x400
 
 _RTM_NEWLINK = 16
 _RTM_DELLINK = 17
@@ -36,6 +32,7 @@ ALL_SEGMENTS = 65535  # GSO_MAX_SEGS, what an interface begins with
 _IFLA_INET6_ADDR_GEN_MODE = 8
 _IN6_ADDR_GEN_MODE_NONE = 1
 _IFF_UP = 0x1
+_IS_NEW = 0xFFFFFFFF  # the change mask of a link that has just been made
 _MESSAGE_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port id
 _LINK_INFO = struct.Struct("=BxHiII")  # family, device type, index, flags, change mask
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
@@ -46,11 +43,12 @@ _MAX_READS = 64
 
 @dataclass(frozen=True)
 class LinkMessage:
-    """One RTM_NEWLINK or RTM_DELLINK. mtu_bytes None: the message did not say."""
+    """One RTM_NEWLINK or RTM_DELLINK. was_set_down: just now. mtu_bytes None: the message did not say."""
 
     ifindex: int
     is_removed: bool
     is_up: bool
+    was_set_down: bool
     mtu_bytes: int | None
 
 
@@ -91,36 +89,40 @@ class NetlinkMonitor:
         self._socket.close()
 
 
-class LinuxUnderlayMonitor:
-    """Tells that routes or addresses changed, so that sticky sources may be stale (checklist 35)."""
-
-    def __init__(self) -> None:
-        self._netlink = NetlinkMonitor(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
-
-    def fileno(self) -> int:
-        return self._netlink.fileno()
-
-    def has_changed(self) -> bool:
-        """Whether something changed since the last call."""
-        datagrams, has_lost = self._netlink.read()
-        return bool(datagrams) or has_lost
-
-    def close(self) -> None:
-        self._netlink.close()
-
-
-def link_messages(datagram: bytes) -> Iterator[LinkMessage]:
-    """The link messages of one netlink datagram; anything else, and anything cut short, is skipped."""
+def messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    """The kinds and bodies in one netlink datagram; what is cut short ends it."""
     offset = 0
     while offset + _MESSAGE_HEADER.size <= len(datagram):
         length, kind, _, _, _ = _MESSAGE_HEADER.unpack_from(datagram, offset)
         if length < _MESSAGE_HEADER.size or offset + length > len(datagram):
             return
-        body = datagram[offset + _MESSAGE_HEADER.size : offset + length]
-        if kind in (_RTM_NEWLINK, _RTM_DELLINK) and len(body) >= _LINK_INFO.size:
-            _, _, ifindex, flags, _ = _LINK_INFO.unpack_from(body)
-            yield LinkMessage(ifindex, kind == _RTM_DELLINK, bool(flags & _IFF_UP), _mtu_of(body[_LINK_INFO.size :]))
+        yield kind, datagram[offset + _MESSAGE_HEADER.size : offset + length]
         offset += (length + 3) & ~3
+
+
+def attributes(data: bytes) -> dict[int, bytes]:
+    """The values by their types; what is cut short is left out."""
+    found: dict[int, bytes] = {}
+    offset = 0
+    while offset + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+        if length < _ATTRIBUTE.size or offset + length > len(data):
+            break
+        found[kind] = data[offset + _ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
+def link_messages(datagram: bytes) -> Iterator[LinkMessage]:
+    """The link messages of one netlink datagram; anything else, and anything cut short, is skipped."""
+    for kind, body in messages(datagram):
+        if kind in (_RTM_NEWLINK, _RTM_DELLINK) and len(body) >= _LINK_INFO.size:
+            _, _, ifindex, flags, changed = _LINK_INFO.unpack_from(body)
+            is_up = bool(flags & _IFF_UP)
+            was_set_down = not is_up and bool(changed & _IFF_UP) and changed != _IS_NEW
+            mtu = attributes(body[_LINK_INFO.size :]).get(_IFLA_MTU, b"")
+            mtu_bytes = int.from_bytes(mtu, sys.byteorder) if len(mtu) == 4 else None
+            yield LinkMessage(ifindex, kind == _RTM_DELLINK, is_up, was_set_down, mtu_bytes)
 
 
 def forbid_link_local(ifindex: int) -> None:
@@ -159,15 +161,3 @@ def _change_link(ifindex: int, attributes: bytes, what: str) -> None:
 def _attribute(kind: int, value: bytes) -> bytes:
     length = _ATTRIBUTE.size + len(value)
     return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
-
-
-def _mtu_of(attributes: bytes) -> int | None:
-    offset = 0
-    while offset + _ATTRIBUTE.size <= len(attributes):
-        length, kind = _ATTRIBUTE.unpack_from(attributes, offset)
-        if length < _ATTRIBUTE.size:
-            return None
-        if kind == _IFLA_MTU and length == _ATTRIBUTE.size + 4:
-            return int.from_bytes(attributes[offset + _ATTRIBUTE.size : offset + length], sys.byteorder)
-        offset += (length + 3) & ~3
-    return None

@@ -23,7 +23,7 @@ assert sys.platform != "win32"  # nothing below means anything there
 from ..control import Applier
 from ..core import Device, stamp_of
 from ..drivers.forwarding_linux import Redirects
-from ..drivers.netlink_linux import LinuxUnderlayMonitor
+from ..drivers.monitor_linux import LinuxUnderlayMonitor
 from ..drivers.tun_linux import LinuxTun
 from ..drivers.udp_linux import LinuxUdp
 from ..engine import Loop, Supervisor, Tunnel
@@ -157,7 +157,7 @@ class TunProcess:
                 Device(entropy=os.urandom, tai64n_now=_tai64n_now),
                 tun,
                 LinuxUdp(use_offloads=use_offloads),
-                monitor=LinuxUnderlayMonitor(),
+                monitor=LinuxUnderlayMonitor(tun.name),
             )
             directories = {} if uapi_directory is None else {"directory": uapi_directory}
             applier = Applier(self._tunnel.device, self._tunnel)

@@ -16,7 +16,7 @@ assert sys.platform != "win32"  # nothing below means anything there
 
 from ..control import Applier
 from ..drivers.interfaces import RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
-from ..drivers.netlink_linux import LinuxUnderlayMonitor
+from ..drivers.monitor_linux import LinuxUnderlayMonitor
 from ..drivers.restore_file import RestoreFile
 from ..drivers.routes_linux import LinuxRoutes
 from ..drivers.tun_linux import LinuxTun
@@ -86,8 +86,8 @@ class LinuxProvider(Provider):
         routes.close()
 
     @provide
-    def monitor(self) -> Iterator[UnderlayMonitor]:
-        monitor = LinuxUnderlayMonitor()
+    def monitor(self, tun: TunDriver) -> Iterator[UnderlayMonitor]:
+        monitor = LinuxUnderlayMonitor(tun.name)
         yield monitor
         monitor.close()
 
