@@ -171,7 +171,9 @@ def test_peers_that_come_and_go_leave_no_descriptor_memory_or_thread(make_pair) 
 
     one.namespace.run("sh", "-c", churn)
 
-    assert (descriptors(pid), threads(pid)) == before
+    # A client that has just gone may still be counted, before as well as now.
+    wait_until(lambda: descriptors(pid) <= before[0], f"no more than {before[0]} descriptors", 5)
+    assert threads(pid) == before[1]
     assert resident_kb(pid) - before_kb < 1024
     assert list(one.show("peers")) == [two.public_key]
     one.ping(two.addresses[0])
