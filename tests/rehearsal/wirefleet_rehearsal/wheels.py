@@ -17,8 +17,8 @@ INTERPRETER_WHEEL = "panda3d==1.10.16"
 INTERPRETER_WHEEL_SHA256 = "37acfb92655c4226879f95c988e2ef1449a53c54486d6c1ebc00e2772429af82"
 # What the agent's own tests need besides the agent; pip judges markers by this machine, so win32's packages are named.
 TOOLCHAIN = (
-    "pywin32", "cryptography", "cffi", "psutil", "pynacl", "structlog", "dishka", "installer", "pytest", "hypothesis",
-    "pytest-timeout", "colorama", "pytun-pmd3",
+    "pywin32", "cryptography", "cffi", "psutil", "pynacl", "structlog", "dishka", "prometheus-client", "installer",
+    "pytest", "hypothesis", "pytest-timeout", "colorama", "pytun-pmd3",
 )  # fmt: skip
 CONSTRAINTS = CHECKOUT / "requirements" / "constraints.txt"
 _FOR_WINDOWS = [

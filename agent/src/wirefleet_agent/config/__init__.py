@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """``<tunnel>.conf`` and ``<tunnel>.toml`` -> TunnelConfig; TunnelConfig x TunnelConfig -> ordered changes. No IO."""
 
+from .metrics_options import DEFAULT_METRICS_PORT, MetricsOptions
 from .model import (
     DEFAULT_MTU_BYTES,
     AgentOptions,
@@ -25,6 +26,7 @@ from .routing import default_route_rules, effective_fwmark, needed_routes, plann
 from .values import parse_prefix
 
 __all__ = [
+    "DEFAULT_METRICS_PORT",
     "DEFAULT_MTU_BYTES",
     "MAX_TEXT_CHARACTERS",
     "REDACTED",
@@ -34,6 +36,7 @@ __all__ = [
     "InterfaceAddress",
     "InterfaceConfig",
     "LogLevel",
+    "MetricsOptions",
     "PeerConfig",
     "Prefix",
     "Role",

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from ..keys import PresharedKey, PrivateKey, PublicKey
 from ..wire.endpoint import Endpoint
+from .metrics_options import MetricsOptions
 from .model import HostPort, InterfaceAddress, LogLevel, Prefix, Role, Route
 
 
@@ -246,6 +247,19 @@ class SetHostLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class SetMetrics:
+    """Where metrics are served; touches no packet. None: nowhere."""
+
+    options: MetricsOptions | None
+    op: ClassVar[str] = "set_metrics"
+
+    @property
+    def target(self) -> str:
+        options = self.options
+        return "off" if options is None else f"{' and '.join(options.listen)} port {options.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class SetPeerName(_PeerChange):
     """What a peer is called in reports; touches no packet."""
 
@@ -272,5 +286,5 @@ SocketChange = SetListenPort | SetFwmark
 HostChange = (
     AddAddress | RemoveAddress | SetMtu | AddRoute | RemoveRoute | SetForwarding | SetDns | SetDefaultRouteRules | SetUp
 )
-LabelChange = SetLogLevel | SetHostLabels | SetPeerName
+LabelChange = SetLogLevel | SetHostLabels | SetMetrics | SetPeerName
 Change = DeviceChange | SocketChange | HostChange | LabelChange

@@ -176,6 +176,8 @@ def _options(before: AgentOptions, after: AgentOptions) -> Iterator[c.Change]:
         yield c.SetLogLevel(after.log_level)
     if (before.host, before.role) != (after.host, after.role):
         yield c.SetHostLabels(after.host, after.role)
+    if before.metrics != after.metrics:
+        yield c.SetMetrics(after.metrics)
 
 
 def _names(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:

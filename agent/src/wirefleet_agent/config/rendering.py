@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from .metrics_options import metrics_lines
 from .model import InterfaceConfig, PeerConfig, TunnelConfig
 
 REDACTED = "(redacted)"
@@ -79,6 +80,8 @@ def render_toml(config: TunnelConfig) -> str:
         lines.append(f"role = {_toml_text(options.role)}")
     lines += [f"forwarding = {str(options.is_forwarding).lower()}", "", "[logging]"]
     lines.append(f"level = {_toml_text(options.log_level)}")
+    if options.metrics is not None:
+        lines += ["", *metrics_lines(options.metrics)]
     named = [peer for peer in config.peers if peer.name is not None]
     if named:
         lines += ["", "[peers]"]

@@ -31,7 +31,7 @@ _DEVICE = (
     c.AddAllowedIp,
     c.RemoveAllowedIp,
 )
-_LABEL = (c.SetLogLevel, c.SetHostLabels, c.SetPeerName)
+_LABEL = (c.SetLogLevel, c.SetHostLabels, c.SetMetrics, c.SetPeerName)
 # Whatever of these changes, the address that a peer was last reached from may be wrong now (checklist 35).
 _MOVES_SOURCES = (c.SetListenPort, c.SetFwmark, c.AddAddress, c.RemoveAddress, c.AddRoute, c.RemoveRoute)
 

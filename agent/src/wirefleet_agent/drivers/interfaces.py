@@ -82,6 +82,10 @@ class UdpDriver(Protocol):
     def offloads(self) -> tuple[str, ...]:
         """The names of those in use, for the log and for ``status``."""
 
+    @property
+    def receive_errors(self) -> int:
+        """Errors that the sockets reported on receiving, since the driver was made."""
+
     def open(self, port: int) -> None:
         """Bind both families; port 0 takes a free one. One missing family is tolerated. Replaces what was open.
 

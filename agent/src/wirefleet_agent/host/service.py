@@ -22,6 +22,7 @@ from .control_protocol import Json
 from .control_server import ControlServer
 from .keystore import KeyStore
 from .live_tunnel import LiveTunnel
+from .metrics_endpoint import MetricsEndpoint
 from .paths import TunnelPaths
 from .process_facts import ProcessFacts
 from .releases import ReleaseStore
@@ -50,6 +51,7 @@ class TunnelService:
         counters: Counters,
         logger: Logger,
         process: ProcessFacts,
+        metrics: MetricsEndpoint,
     ) -> None:
         self._paths = paths
         self._configuration = configuration
@@ -61,6 +63,7 @@ class TunnelService:
         self._counters = counters
         self._logger = logger
         self._process = process
+        self._metrics = metrics
         self._retry: Handle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._confirm_timer: Handle | None = None
@@ -82,6 +85,7 @@ class TunnelService:
         self._control.start()
         self._logger.info("service_started", tunnel=self._paths.name, pid=os.getpid())
         self._converge()
+        self._metrics.start()
         self._arm_confirm_timer()
         if put_off is not None:
             self._revert_files_later(put_off)
@@ -91,6 +95,7 @@ class TunnelService:
         for timer in (self._retry, self._confirm_timer):
             if timer is not None:
                 timer.cancel()
+        self._metrics.stop()
         self._live.close()
         self._control.stop()
         self._logger.info("service_stopped", tunnel=self._paths.name)

@@ -43,6 +43,7 @@ from .control_server import ControlServer
 from .deadline import BootClock
 from .keystore import KeyStore
 from .live_tunnel import InterfaceSpec, LiveTunnel, OpenTunnel, TunnelOpener
+from .metrics_endpoint import MetricsEndpoint
 from .paths import Paths, TunnelPaths
 from .platform_wiring import HostProcess, HostScope, Platform, UapiEndpoint
 from .releases import ReleaseStore
@@ -120,6 +121,11 @@ class DaemonProvider(Provider):
     live_tunnel = provide(LiveTunnel)
     service = provide(TunnelService)
     control_server = provide(ControlServer)
+
+    @provide
+    def metrics(self, live: LiveTunnel, loop: Loop, counters: Counters, supervisor: Supervisor) -> MetricsEndpoint:
+        """The rooms that have more to tell add their sources here."""
+        return MetricsEndpoint(live, loop, counters, supervisor, time.time)
 
     @provide
     def keys(self, paths: Paths) -> KeyStore:
