@@ -13,6 +13,7 @@ from wirefleet_agent.config import (
     AgentOptions,
     HostPort,
     InterfaceConfig,
+    MetricsOptions,
     PeerConfig,
     TunnelConfig,
     parse,
@@ -118,6 +119,13 @@ _interfaces = st.one_of(
     st.builds(lambda a, n: ipaddress.IPv6Interface((a, n)), st.integers(0, 2**128 - 1), st.integers(0, 128)),
 )
 _printable = st.text(min_size=1, max_size=30).filter(str.isprintable)
+_metrics = st.builds(
+    MetricsOptions,
+    listen=st.sampled_from([("overlay",), ("loopback",), ("overlay", "loopback")]),
+    port=_ports,
+    is_per_peer=st.booleans(),
+    shows_endpoints=st.booleans(),
+)
 
 
 @st.composite
@@ -153,5 +161,6 @@ def tunnel_configs(draw: st.DrawFn) -> TunnelConfig:
         log_level=draw(st.sampled_from(["debug", "info", "warning", "error"])),
         host=draw(st.none() | _printable),
         role=draw(st.sampled_from([None, "hub", "spoke"])),
+        metrics=draw(st.none() | _metrics),
     )
     return TunnelConfig("wf0", on, tuple(peers), options)
