@@ -43,6 +43,10 @@ class ClaimBook:
                 changed.append(claim.spoke)
         return changed
 
+    def keep(self, spokes: Iterable[PublicKey]) -> None:
+        """Exactly these are known from now on."""
+        self._claims = {spoke: self._claims.get(spoke, {}) for spoke in spokes}
+
     def forget_hub(self, hub: PublicKey) -> None:
         """It restarted: what it said before does not count."""
         for known in self._claims.values():
@@ -82,6 +86,11 @@ class OwnClaims:
         """It does not, or we do not hear it."""
         if self._mine.pop(spoke, None) is not None:
             self._changed[spoke] = (Claim(spoke, switch_count, is_lost=True), _REPEATS)
+
+    @property
+    def count(self) -> int:
+        """Spokes that use us."""
+        return len(self._mine)
 
     def news(self) -> list[tuple[Claim, ...]]:
         """What has never been told, in messages."""

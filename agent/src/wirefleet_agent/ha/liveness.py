@@ -72,6 +72,10 @@ class Liveness:
         """How long a silence may last."""
         return self.misses * self.interval_s
 
+    def silence_s(self, now: float) -> float:
+        """Since the last answer, infinite if there was none."""
+        return math.inf if self.replied_at is None else now - self.replied_at
+
     def missed(self, now: float) -> int:
         """Whole intervals without an answer."""
         return max(0, int((now - self._last_sign) / self.interval_s))

@@ -41,14 +41,17 @@ class Spokes:
         self._book = ClaimBook(self._spokes, LAPSE_INTERVALS * interval_s)
         self._alive_hubs: frozenset[PublicKey] = frozenset()
 
+    def set_spokes(self, keys: Collection[PublicKey], now: float) -> None:
+        """Exactly these from now on; what is known of those that stay is kept."""
+        self._spokes = {key: self._spokes.get(key) or _Spoke(now) for key in keys}
+        self._book.keep(self._spokes)
+        self.own.keep(self._spokes.keys())
+
     def __len__(self) -> int:
         return len(self._spokes)
 
     def __contains__(self, key: object) -> bool:
         return key in self._spokes
-
-    def __iter__(self) -> Iterable[PublicKey]:
-        return iter(self._spokes)
 
     def request(self, key: PublicKey, request: Request, now: float) -> bool:
         """A spoke was heard. Whether its route may be another one now. A late request changes nothing."""
