@@ -29,24 +29,14 @@ import structlog
 from ..core import Group, Peer
 from ..drivers.interfaces import Heartbeat, HeartbeatDriver
 from ..errors import DriverError
-from ..ha.liveness import State
-from ..ha.messages import (
-    Claim,
-    Claims,
-    Flag,
-    Reply,
-    Request,
-    build_claims,
-    build_reply,
-    build_request,
-)
+from ..ha.messages import Claims, Flag, Reply, Request
 from ..ha.probes import Probes
 from ..keys import PublicKey
-from ..wire.udp import udp_packet
 from .ha_groups import GroupKeeper
 from .ha_hub import HubSide
 from .ha_inbox import NOT_ALLOWED, UNEXPECTED_REPLY, Inbox
 from .ha_members import Member, Members
+from .ha_sender import Sender
 from .ha_settings import GroupReport, HaContext, HaCounters, HaSettings, MemberReport, SpokeReport
 from .loop import Handle, Loop
 from .tunnel import Tunnel
@@ -68,6 +58,7 @@ class HaLoop:
         self._driver = driver
         self._context = context
         self._inbox = Inbox(self.counters.dropped)
+        self._sender = Sender(tunnel, driver, context, self.counters)
         self._settings: HaSettings | None = None
         self._hub: HubSide | None = None
         self._instances: dict[PublicKey, int] = {}
@@ -90,6 +81,7 @@ class HaLoop:
             self._groups = GroupKeeper(self._tunnel, self._members, self.counters, self._context.first_count)
             self._hub = None
         self._inbox.configure(settings, now)
+        self._sender.settings = settings
         groups = self._device.groups.values()
         ours = {group: settings.groups[group.name] for group in groups if group.name in settings.groups}
         self._members.set_members(
@@ -139,11 +131,16 @@ class HaLoop:
         self._close()
 
     def host_resumed(self) -> None:
-        """The host slept, or its underlay is another one: ask everybody now, call everybody, blame nobody."""
+        """The host slept: ask everybody now, call everybody, blame nobody."""
+        if self._settings is not None and self._is_running:
+            self._excuse(self._loop.now())
+            self.underlay_moved()
+
+    def underlay_moved(self) -> None:
+        """An address or route of the underlay is another one now: ask and call everybody at once."""
         if self._settings is None or not self._is_running:
             return
         now = self._loop.now()
-        self._members.excuse(now)
         for member in self._members.by_key.values():
             member.backoff.reset()
             self._call(member, now)
@@ -178,11 +175,11 @@ class HaLoop:
         now = self._loop.now()
         if self._timer is not None and now - self._timer.when >= self._settings.interval_s:
             _log.info("heartbeats_excused", tunnel=self._tunnel.name, late_s=round(now - self._timer.when, 3))
-            self._members.excuse(now)
+            self._excuse(now)
         self._timer = None
         if not self._device.is_up:
             # Nobody can answer while the link is down, and nobody is to blame for it.
-            self._members.excuse(now)
+            self._excuse(now)
             self._reschedule()
             return
         for member in tuple(self._members.by_key.values()):
@@ -193,14 +190,19 @@ class HaLoop:
             self._interval_at = now + self._settings.interval_s
             if self._hub is not None:
                 self._hub.turn(now)
-                self._tell(self._hub.spokes.own.turn())
+                self._sender.claims(self._alive_relays(), self._hub.spokes.own.turn())
         self._reschedule()
+
+    def _excuse(self, now: float) -> None:
+        self._members.excuse(now)
+        if self._hub is not None:
+            self._hub.spokes.excuse(now)
 
     def _look_at(self, member: Member, now: float) -> None:
         if member.liveness.check(now):
             self._went_down(member, now)
         if member.liveness.next_request(now) <= now:
-            self._ask(member, now)
+            self._sender.request(self._members, member, now)
         if member.attempt_at <= now:
             self._call(member, now)
 
@@ -251,16 +253,8 @@ class HaLoop:
     # Asking
 
     def _ask(self, member: Member, now: float, *, is_urgent: bool = False) -> None:
-        peer = self._device.peers.get(member.key)
-        if not is_urgent and self._members.is_due_soon(member, now):
-            return
-        state, flags = self._context.state, Flag.DRAINING if self._context.state.draining else Flag(0)
-        request = self._members.request(member, state.epoch, flags, now)
-        # A peer that is down and has no session would only get a heap of stale questions once it has one.
-        if peer is None or (member.liveness.state is State.DOWN and not peer.has_session(now)):
-            return
-        self.counters.requests_sent += 1
-        self._send(member.key, build_request(request))
+        if is_urgent or not self._members.is_due_soon(member, now):
+            self._sender.request(self._members, member, now)
 
     def _call(self, member: Member, now: float) -> None:
         """An attempt to reach a member that is down; the next one after a longer while."""
@@ -276,38 +270,21 @@ class HaLoop:
             targets = [key for key in alive if key != via and self._groups.is_sibling(key, via)]
             probe = self._probes.next_probe(via, targets, now)
             if probe is not None:
-                self._send_probe(probe.via, probe.target, probe.sequence, now)
+                self._sender.probe(probe, now)
             if self._probes.check(via, alive, now):
                 member = self._members.by_key[via]
                 member.is_broken = True
                 member.note_wellness(now)
                 _log.warning("member_broken", tunnel=self._tunnel.name, peer=str(via))
 
-    def _send_probe(self, via: PublicKey, target: PublicKey, sequence: int, now: float) -> None:
-        peer, pair = self._device.peers.get(via), self._address_pair(target)
-        if peer is None or pair is None or self._settings is None:
-            return
-        request = Request(sequence, epoch=self._context.state.epoch, instance=self._context.instance, flags=Flag.PROBE)
-        packet = udp_packet(*pair, self._settings.port, build_request(request))
-        self.counters.probes_sent += 1
-        self._device.send_to_peer(peer, packet, now)
-        self._tunnel.flush()
-
     def _tell_news(self) -> None:
         self._claim_timer = None
         if self._hub is not None:
-            self._tell(self._hub.spokes.own.news())
-
-    def _tell(self, messages: Sequence[Sequence[Claim]], only: PublicKey | None = None) -> None:
-        """To the other hubs that answer, or to this one."""
-        for hub in self._alive_relays() if only is None else (only,):
-            for claims in messages:
-                self.counters.claims_sent += 1
-                self._send(hub, build_claims(claims))
+            self._sender.claims(self._alive_relays(), self._hub.spokes.own.news())
 
     def _tell_everything(self, hub: PublicKey) -> None:
         if self._hub is not None and self._settings is not None and hub in self._settings.relays:
-            self._tell(self._hub.spokes.own.everything(), only=hub)
+            self._sender.claims((hub,), self._hub.spokes.own.everything())
 
     # Hearing
 
@@ -328,14 +305,8 @@ class HaLoop:
     def _answer(self, key: PublicKey, request: Request, heartbeat: Heartbeat, now: float) -> None:
         """A probe says nothing of the way from the spoke to us: it is answered, and that is all."""
         self.counters.requests_received += 1
-        state, is_probe = self._context.state, Flag.PROBE in request.flags
-        flags = (Flag.DRAINING if state.draining else Flag(0)) | (request.flags & Flag.PROBE)
-        reply = build_reply(Reply(request.sequence, state.epoch, state.override_of(key), flags))
-        if self._driver.send(reply, heartbeat.source, heartbeat.source_port, heartbeat.local):
-            self.counters.replies_sent += 1
-        else:
-            self.counters.send_failures += 1
-        if is_probe or self._hub is None or self._settings is None:
+        self._sender.reply(heartbeat, key, request)
+        if Flag.PROBE in request.flags or self._hub is None or self._settings is None:
             return
         if key in self._hub:
             if self._hub.request(key, request, now) and self._claim_timer is None:

@@ -83,6 +83,12 @@ class Spokes:
                 changed.append(key)
         return changed
 
+    def excuse(self, now: float) -> None:
+        """Our own host stood still: nobody is to blame for the silence."""
+        for spoke in self._spokes.values():
+            if spoke.is_heard:
+                spoke.at = now
+
     def unheard(self) -> list[PublicKey]:
         """The spokes whose routes rest on claims, which lapse without a word."""
         return [key for key, spoke in self._spokes.items() if not spoke.is_heard]
