@@ -31,8 +31,8 @@ class Tunnel:
     """Takes over the drivers and closes them in ``stop``.
 
     on_removed: somebody deleted the interface; called once, from the loop. on_handshake: a session began.
-    on_unreachable: 20 initiations went unanswered (checklist 19). on_underlay_moved: packets of the underlay may go another
-    way now; told once changes have settled, from the loop.
+    on_unreachable: 20 initiations went unanswered (checklist 19). on_underlay_moved: packets of the underlay may go
+    another way now; told once changes have settled, from the loop.
     """
 
     def __init__(
