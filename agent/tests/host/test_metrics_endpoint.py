@@ -19,7 +19,7 @@ from support.memory_host import MemoryHost
 from support.netns import wait_until
 from wirefleet_agent.config import AgentOptions, MetricsOptions, TunnelConfig
 from wirefleet_agent.config.model import InterfaceConfig, PeerConfig
-from wirefleet_agent.core import Device
+from wirefleet_agent.core import Device, Peer
 from wirefleet_agent.drivers.tcp_listeners import ListenAt
 from wirefleet_agent.engine import Loop, Supervisor
 from wirefleet_agent.host import metrics_endpoint as module
@@ -228,7 +228,30 @@ def test_it_wants_overlay_and_loopback_addresses_and_no_others(loop: Loop) -> No
 def test_who_may_call_and_as_whom(loop: Loop, address: str, source: str, caller: object) -> None:
     endpoint = endpoint_of(FakeLive("10.86.0.1/24", "fd86::1/64"), loop)
 
-    assert endpoint._admit(ListenAt(address, 19586), source) == caller
+    found = endpoint._admit(ListenAt(address, 19586), source)
+
+    assert (found.public_key if isinstance(found, Peer) else found) == caller
+
+
+def test_on_a_spoke_each_address_behind_the_hubs_is_a_caller_and_on_a_hub_each_spoke(loop: Loop) -> None:
+    live = FakeLive("10.86.0.1/24")
+    device = live.tunnel.device
+    device.set_private_key(private_key("host"), 0.0)
+    hubs = [public_key("hub-1"), public_key("hub-2")]
+    for key in hubs:
+        device.add_peer(key, 0.0)
+    overlay, site = ipaddress.ip_network("10.86.0.0/16"), ipaddress.ip_network("172.16.9.0/24")
+    device.set_group("hubs", hubs, [overlay], active=hubs[0], now=0.0)
+    spoke = public_key("spoke")
+    own = device.set_group("spoke", [spoke, hubs[1]], [site], active=spoke, direct=spoke, now=0.0)
+    endpoint, at = endpoint_of(live, loop), ListenAt("10.86.0.1", 19586)
+
+    callers = [endpoint._admit(at, f"10.86.3.{number}") for number in (1, 1, 2)]
+    spokes = [endpoint._admit(at, f"172.16.9.{number}") for number in (1, 2)]
+
+    assert callers[0] == callers[1] != callers[2]
+    assert None not in callers
+    assert spokes == [own, own]
 
 
 def test_a_real_http_client_is_content(host: MemoryHost, port: int) -> None:

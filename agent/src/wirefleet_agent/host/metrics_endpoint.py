@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 from .. import __version__
 from ..config import MetricsOptions, TunnelConfig
+from ..core import Group
 from ..drivers.tcp_listeners import ListenAt, listen_places
 from ..engine import Handle, Loop, ScrapePage, ScrapeServer, Supervisor
 from ..keys import PublicKey
@@ -111,7 +112,10 @@ class MetricsEndpoint:
                     yield from listen_places(str(address), options.port, tunnel.name)
 
     def _admit(self, at: ListenAt, source: str) -> Hashable | None:
-        """The host itself; on overlay addresses the peer that owns the source: its packets alone come with it."""
+        """The host itself; on overlay addresses whoever owns the source: packets of nobody else come with it.
+
+        On a spoke that is its hubs for the whole overlay, and there each address is a caller.
+        """
         address = ipaddress.ip_address(source)
         if ipaddress.ip_address(at.address).is_loopback:
             return _THE_HOST if address.is_loopback else None
@@ -120,8 +124,8 @@ class MetricsEndpoint:
             return None
         if any(address == interface.ip for interface in config.interface.addresses):
             return _THE_HOST
-        peer = tunnel.device.allowed_ips.lookup(address.packed)
-        return None if peer is None else peer.public_key
+        owner = tunnel.device.allowed_ips.lookup(address.packed)
+        return address if isinstance(owner, Group) and owner.direct is None else owner
 
     def _agent(self) -> AgentView:
         return AgentView(

@@ -7,17 +7,23 @@ nothing is counted twice and nothing is kept here. ``rendering`` makes the text.
 """
 
 from ._agent import AgentMetrics, AgentView
+from ._cluster import ClusterMetrics, ClusterMetricsView
 from ._device import DeviceMetrics, TunnelView
 from ._families import Family, Kind, MetricSource, Row, Series
+from ._redundancy import RedundancyMetrics, RedundancyView
 from ._scrapes import ScrapeMetrics
 
 __all__ = [
     "AgentMetrics",
     "AgentView",
+    "ClusterMetrics",
+    "ClusterMetricsView",
     "DeviceMetrics",
     "Family",
     "Kind",
     "MetricSource",
+    "RedundancyMetrics",
+    "RedundancyView",
     "Row",
     "ScrapeMetrics",
     "Series",
