@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
 from .problems import did_you_mean, quote
+from .toml_reader import TomlReader
 
 Listen = Literal["overlay", "loopback"]
 
@@ -44,14 +45,17 @@ class MetricsOptions:
     shows_endpoints: bool = False
 
 
-def read_metrics(section: Mapping[str, object], refuse: Refuse) -> MetricsOptions | None:
-    """The section as options; None if it cannot be used, and then ``refuse`` was called."""
+def read_metrics(document: Mapping[str, object], reader: TomlReader) -> MetricsOptions | None:
+    """None if there is no such section, or one that cannot be used; the reader knows then why."""
+    section: Mapping[str, object] | None = reader.get("", document, "metrics", dict)
+    if section is None:
+        return None
     is_sound = True
 
     def wrong(key: str, message: str, hint: str | None) -> None:
         nonlocal is_sound
         is_sound = False
-        refuse(key, message, hint)
+        reader.problem("metrics", key, message, hint)
 
     for key in section:
         if key not in _KEYS:
