@@ -227,7 +227,6 @@ class HaLoop:
     def _went_down(self, member: Member, now: float) -> None:
         self.counters.members_down += 1
         member.note_wellness(now)
-        member.is_draining = False
         self._probes.forget(member.key)
         member.is_broken = False
         member.attempt_at = now
