@@ -144,7 +144,7 @@ class HaLoop:
         for member in self._members.by_key.values():
             member.backoff.reset()
             self._call(member, now)
-            self._ask(member, now)
+            self._ask(member, now, is_urgent=True)
         self._tunnel.flush()
         self._reschedule()
 

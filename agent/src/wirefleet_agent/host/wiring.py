@@ -125,7 +125,10 @@ class DaemonProvider(Provider):
     service = provide(TunnelService)
     control_server = provide(ControlServer)
     redundancy = provide(Redundancy)
-    hub_state = provide(LocalHubState, provides=HubState)
+
+    @provide
+    def hub_state(self) -> HubState:
+        return LocalHubState()
 
     @provide
     def keys(self, paths: Paths) -> KeyStore:
