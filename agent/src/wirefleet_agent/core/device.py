@@ -32,6 +32,7 @@ from .constants import (
     HANDSHAKES_PER_STEP,
     MESSAGES_PER_POLL,
     MESSAGES_PER_STEP,
+    REJECT_AFTER_MESSAGES,
 )
 from .events import DeliverPacket, Output
 from .groups import accepts
@@ -124,7 +125,12 @@ class Device(DeviceSettings):
     def has_news(self) -> bool:
         """Whether to call ``poll``, and to ask for ``next_deadline`` anew if the last one has not come yet."""
         environment = self._environment
-        return bool(environment.outputs) or environment.timers.is_earlier or self.pending_handshakes > 0
+        return bool(
+            environment.outputs
+            or environment.timers.is_earlier
+            or self._handshakes.waiting
+            or environment.initiations.waiting
+        )
 
     def poll(self) -> list[Output]:
         """What happened since the last call, in order; datagrams are to be sent in this order."""
@@ -170,9 +176,11 @@ class Device(DeviceSettings):
         """
         session = peer.sessions.current
         endpoint = peer.endpoint
-        if session is None or endpoint is None or not session.can_send(count, now) or peer.staged_packets:
+        if session is None or endpoint is None or peer.staged:
             return None
         first_counter = session.send_counter
+        if first_counter + count > REJECT_AFTER_MESSAGES or now >= session.rejected_at:
+            return None
         session.send_counter = first_counter + count
         return SealLease(session.send_aead, first_counter, session.remote_index, endpoint, peer.local, peer)
 
@@ -211,7 +219,7 @@ class Device(DeviceSettings):
         packets that fail the source check too, and before delivering any.
         """
         self._now = now
-        note_received(lease, source, local, datagrams=datagrams, wire_bytes=wire_bytes, has_data=has_data, now=now)
+        note_received(lease, source, local, datagrams, wire_bytes, has_data, now)
 
     def _expire(self, timers: PeerTimers, now: float) -> None:
         while (timer := timers.take_due(now)) is not None:

@@ -62,6 +62,7 @@ class Outbound:
     def __init__(self, device: Device, mtu_bytes: int, *, has_offloads: bool = False) -> None:
         self._device = device
         self._has_offloads = has_offloads
+        self._mtu_bytes = mtu_bytes
         self._room = _room_bytes(mtu_bytes)
         self._datagrams = Batch(DATAGRAMS, self._room + TRANSPORT_OVERHEAD_BYTES)
         self._nonces = Nonces(DATAGRAMS)
@@ -84,7 +85,9 @@ class Outbound:
         So the core is told after it was sent.
         """
         device, datagrams, view, length = self._device, self._datagrams, packets.view, packets.lengths[0]
-        padded = padded_length(length, device.mtu_bytes)
+        padded = (length + _PADDING - 1) & -_PADDING
+        if padded > self._mtu_bytes:
+            padded = padded_length(length, device.mtu_bytes)
         start = TRANSPORT_HEADER_BYTES
         version = view[start] >> 4 if padded <= self._room else 0
         owner = lease = None
