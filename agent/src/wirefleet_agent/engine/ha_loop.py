@@ -144,7 +144,7 @@ class HaLoop:
         for member in self._members.by_key.values():
             member.backoff.reset()
             self._call(member, now)
-            self._ask(member, now)
+            self._ask(member, now, is_urgent=True)
         self._tunnel.flush()
         self._reschedule()
 
@@ -227,7 +227,6 @@ class HaLoop:
     def _went_down(self, member: Member, now: float) -> None:
         self.counters.members_down += 1
         member.note_wellness(now)
-        member.is_draining = False
         self._probes.forget(member.key)
         member.is_broken = False
         member.attempt_at = now

@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
-from ..engine.ha_loop import HaLoop
 from ..engine.ha_settings import HubState
 from ..observe.metrics import RedundancyView
+from .live_tunnel import LiveTunnel
+from .redundancy import Redundancy
 
 
-def redundancy_view(tunnel: str, ha: HaLoop, state: HubState) -> RedundancyView:
-    """A host is a hub if it has other hubs to relay over, or spokes."""
+def redundancy_view(live: LiveTunnel, redundancy: Redundancy, state: HubState) -> RedundancyView | None:
+    """None without heartbeats. A host is a hub if it has other hubs to relay over, or spokes."""
+    tunnel, ha = live.tunnel, redundancy.ha
+    if tunnel is None or ha is None:
+        return None
     relays, spokes = ha.relay_reports(), ha.spoke_reports()
     return RedundancyView(
-        tunnel=tunnel,
+        tunnel=tunnel.name,
         groups=ha.group_reports(),
         relays=relays,
         spokes=spokes if relays or spokes else None,

@@ -25,6 +25,7 @@ from .live_tunnel import LiveTunnel
 from .metrics_endpoint import MetricsEndpoint
 from .paths import TunnelPaths
 from .process_facts import ProcessFacts
+from .redundancy import Redundancy
 from .releases import ReleaseStore
 from .replies import NOT_RUNNING, configured_reply, key_reply
 from .reports import tunnel_health, tunnel_status, unhealthy_peers
@@ -52,6 +53,7 @@ class TunnelService:
         logger: Logger,
         process: ProcessFacts,
         metrics: MetricsEndpoint,
+        redundancy: Redundancy,
     ) -> None:
         self._paths = paths
         self._configuration = configuration
@@ -64,6 +66,7 @@ class TunnelService:
         self._logger = logger
         self._process = process
         self._metrics = metrics
+        self._redundancy = redundancy
         self._retry: Handle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._confirm_timer: Handle | None = None
@@ -133,6 +136,7 @@ class TunnelService:
             "public_key": self._public_key(),
             "release": self._releases.running(Path(sys.prefix)),
             **seen,
+            **self._redundancy.status(),
             **configured_reply(self._configuration.digest()),
             "pending": pending is not None,
             "error": None if self._last_error is None else self._last_error.as_dict(),
@@ -145,6 +149,7 @@ class TunnelService:
         """The host woke up, or its network is another one: from the loop's thread."""
         self._counters.add("underlay_changed")
         self._live.start_over()
+        self._redundancy.host_resumed()
 
     def _public_key(self) -> str | None:
         """Of the key that the tunnel will have."""
