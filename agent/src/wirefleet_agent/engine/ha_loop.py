@@ -56,6 +56,7 @@ class HaLoop:
         self._device = tunnel.device
         self._context = context
         self._inbox = Inbox(self.counters.dropped)
+        self._driver = driver
         self._sender = Sender(tunnel, driver, context, self.counters)
         self._sockets = HeartbeatSockets(loop, driver, tunnel.name, self._read)
         self._settings: HaSettings | None = None
