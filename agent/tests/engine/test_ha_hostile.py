@@ -80,10 +80,10 @@ def test_a_flood_of_one_peer_is_answered_up_to_a_limit_and_others_are_answered(n
         )
     net.turn()
 
-    assert hub.ha.counters.replies_sent - sent <= 66
-    assert hub.ha.counters.dropped["rate_limited"] >= 930
+    assert hub.ha.counters.replies_sent - sent <= 131
+    assert hub.ha.counters.dropped["rate_limited"] >= 860
     hit(net, hub, build_request(Request(10_000)), packed(other))
-    assert hub.ha.counters.replies_sent - sent <= 67
+    assert hub.ha.counters.replies_sent - sent <= 132
 
 
 def test_a_reply_to_nothing_is_dropped(net: HaNet) -> None:
@@ -175,3 +175,29 @@ def test_stopped_means_silent(net: HaNet) -> None:
 
     assert spoke.ha.counters.requests_sent == sent
     assert spoke.sockets.filenos() == ()
+
+
+def test_claims_of_hubs_are_not_limited(net: HaNet) -> None:
+    hub, other = net.hubs[0], net.hubs[1]
+    for number in range(300):
+        claim = build_claims([Claim(net.spokes[0].public_key, number)])
+        hub.sockets.arrive(Heartbeat(claim, packed(other), HEARTBEAT_PORT, packed(hub)))
+    net.turn()
+
+    assert hub.ha.counters.dropped == {}
+    assert hub.ha.counters.claims_received >= 300
+
+
+def test_a_mistake_in_a_turn_does_not_end_the_heartbeats(net: HaNet) -> None:
+    spoke = net.spokes[0]
+    failures: list[Exception] = []
+    net.loop.on_error = failures.append
+    decide, spoke.ha._groups.decide = spoke.ha._groups.decide, lambda now: 1 // 0  # type: ignore[method-assign]
+    net.run_for(2)
+    sent = spoke.ha.counters.requests_sent
+
+    spoke.ha._groups.decide = decide  # type: ignore[method-assign]
+    net.run_for(2)
+
+    assert failures
+    assert spoke.ha.counters.requests_sent - sent >= 9

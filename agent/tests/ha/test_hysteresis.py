@@ -107,11 +107,11 @@ def test_attempts_without_end_do_not_overflow() -> None:
 def test_a_burst_is_answered_then_a_steady_rate() -> None:
     limit = AnswerLimit(0.0)
 
-    assert sum(limit.allow(0.0) for _ in range(1000)) == 64
-    assert sum(limit.allow(0.001 * number) for number in range(1, 1001)) == pytest.approx(64, abs=1)
+    assert sum(limit.allow(0.0) for _ in range(1000)) == 128
+    assert sum(limit.allow(0.001 * number) for number in range(1, 1001)) == pytest.approx(128, abs=1)
 
 
 def test_a_spoke_at_the_shortest_interval_is_always_answered() -> None:
     limit = AnswerLimit(0.0)
 
-    assert all(limit.allow(0.025 * number) for number in range(10_000))
+    assert all(limit.allow(0.0125 * number) for number in range(10_000))

@@ -142,7 +142,7 @@ def test_a_flapping_link_cannot_use_preemption(make_net: Maker) -> None:
 
 
 def test_a_lossy_link_is_no_dead_link(net: HaNet) -> None:
-    """A tenth of all packets each way, at random: asked twice as often when an answer is owed, it stays."""
+    """A tenth of all packets each way, at random: asked four times as often when an answer is owed, it stays."""
     hub, spoke = net.hubs[0], net.spokes[0]
     inner = net.underlay.filter
     assert inner is not None

@@ -117,7 +117,7 @@ def spoke_toml(one, two):
 
 def standings(host):
     (found,) = ask(host, "status")["groups"]
-    return [member["standing"] for member in found["members"]]
+    return [member.get("standing") for member in found["members"]]
 
 
 def active(host):
@@ -136,7 +136,9 @@ def test_the_status_tells_who_carries_the_traffic_and_who_answers(fleet):
     assert status["heartbeats"]["replies_received"] > 20
     assert status["heartbeats"]["dropped"] == {}
     hub = ask(one, "status")
-    assert hub["groups"] == []
+    (as_relay,) = hub["groups"]
+    assert (as_relay["direct"], as_relay["active"]) == (spoke.key, spoke.key)
+    assert [sorted(member) for member in as_relay["members"]] == [["public_key"]] * 2
     assert [each["standing"] for each in hub["relays"]] == ["good"]
     assert hub["spokes"] == [
         {"public_key": spoke.key, "is_heard": True, "hears_us": True, "via": None, "reason": "uses_us"}
@@ -187,9 +189,10 @@ def test_without_the_section_heartbeats_end_and_with_it_they_begin(fleet):
     one, two, spoke = fleet
     conf = spoke.conf(one.as_peer(", 10.86.0.0/16"), two.as_peer())
 
-    apply(spoke, conf, toml="schema = 1\n")
+    apply(spoke, conf, toml="schema = 1\n" + group(one, two))
     status = ask(spoke, "status")
-    assert (status["groups"], status["relays"], status["spokes"], status["heartbeats"]) == (None, None, None, None)
+    assert (status["relays"], status["spokes"], status["heartbeats"]) == (None, None, None)
+    assert standings(spoke) == [None, None]
     assert spoke.redundancy.ha is None
 
     apply(spoke, conf, toml=spoke_toml(one, two))

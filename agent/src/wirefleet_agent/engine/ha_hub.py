@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import structlog
 
 from ..core import Device, Group
+from ..ha.claims import ROUND_INTERVALS
 from ..ha.hub_routes import HubRoute
 from ..ha.messages import Claim, Request
 from ..ha.spokes import Spokes
@@ -38,6 +39,7 @@ class HubSide:
         self._counters = counters
         self._on_switched = on_switched
         self._groups: dict[PublicKey, Group] = {}
+        self._turns = 0
         self.spokes = Spokes(me, (), interval_s=interval_s, misses=misses, now=now)
 
     def __contains__(self, key: object) -> bool:
@@ -74,7 +76,9 @@ class HubSide:
     def turn(self, now: float) -> None:
         """Once per interval."""
         self._follow(self.spokes.sweep(now), now)
-        self._follow(self.spokes.unheard(), now)
+        self._turns += 1
+        if self._turns % ROUND_INTERVALS == 0:  # claims lapse without a word
+            self._follow(self.spokes.unheard(), now)
 
     def reports(self, now: float) -> list[SpokeReport]:
         found = []

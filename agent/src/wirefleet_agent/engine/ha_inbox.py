@@ -5,7 +5,7 @@
 =================  ================================================================================
 unknown_source     no peer has this overlay address
 wrong_port         not from the port that the peer's agent holds: another program on that host
-rate_limited       more than 64 per second of one peer
+rate_limited       more than 128 requests per second of one peer
 malformed          not a heartbeat, see ``ha.messages``
 unknown_version    of a later version
 unexpected_reply   to nothing that was asked, or too late
@@ -19,7 +19,7 @@ from collections import Counter
 
 from ..drivers.interfaces import Heartbeat
 from ..ha.answer_limit import AnswerLimit
-from ..ha.messages import Message, MessageInvalid, parse
+from ..ha.messages import Message, MessageInvalid, Request, parse
 from ..keys import PublicKey
 from .ha_settings import HaSettings
 
@@ -50,11 +50,12 @@ class Inbox:
         if heartbeat.source_port != self._port:
             self._dropped["wrong_port"] += 1
             return None
-        if not self._limits[key].allow(now):
-            self._dropped["rate_limited"] += 1
-            return None
         try:
-            return key, parse(heartbeat.payload)
+            message = parse(heartbeat.payload)
         except MessageInvalid as error:
             self._dropped[error.fault.value] += 1
             return None
+        if isinstance(message, Request) and not self._limits[key].allow(now):
+            self._dropped["rate_limited"] += 1
+            return None
+        return key, message

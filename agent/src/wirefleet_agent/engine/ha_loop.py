@@ -28,7 +28,6 @@ import structlog
 
 from ..core import Group, Peer
 from ..drivers.interfaces import Heartbeat, HeartbeatDriver
-from ..errors import DriverError
 from ..ha.messages import Claims, Flag, Reply, Request
 from ..ha.probes import Probes
 from ..keys import PublicKey
@@ -38,10 +37,10 @@ from .ha_inbox import NOT_ALLOWED, UNEXPECTED_REPLY, Inbox
 from .ha_members import Member, Members
 from .ha_sender import Sender
 from .ha_settings import GroupReport, HaContext, HaCounters, HaSettings, MemberReport, SpokeReport
+from .ha_sockets import HeartbeatSockets
 from .loop import Handle, Loop
 from .tunnel import Tunnel
 
-_OPEN_RETRY_S = 2.0
 _CLAIM_DELAY_S = 0.01  # claims that change in one moment share datagrams
 
 _log = structlog.get_logger(room="engine")
@@ -55,17 +54,16 @@ class HaLoop:
         self._loop = loop
         self._tunnel = tunnel
         self._device = tunnel.device
-        self._driver = driver
         self._context = context
         self._inbox = Inbox(self.counters.dropped)
+        self._driver = driver
         self._sender = Sender(tunnel, driver, context, self.counters)
+        self._sockets = HeartbeatSockets(loop, driver, tunnel.name, self._read)
         self._settings: HaSettings | None = None
         self._hub: HubSide | None = None
         self._instances: dict[PublicKey, int] = {}
-        self._filenos: tuple[int, ...] = ()
         self._timer: Handle | None = None
         self._claim_timer: Handle | None = None
-        self._open_timer: Handle | None = None
         self._interval_at = -math.inf
         self._is_running = False
 
@@ -91,7 +89,7 @@ class HaLoop:
         self._configure_hub([group for group in groups if group.direct is not None], now)
         if self._is_running:
             if before is None or (before.port, before.own_addresses) != (settings.port, settings.own_addresses):
-                self._open()
+                self._sockets.open(settings)
             self._reschedule()
 
     def _configure_hub(self, groups: Sequence[Group], now: float) -> None:
@@ -113,9 +111,11 @@ class HaLoop:
         self._hub.set_groups(groups, now)
 
     def start(self) -> None:
+        """After ``configure``."""
+        assert self._settings is not None
         self._is_running = True
         self._tunnel.on_handshake = self._handshake_completed
-        self._open()
+        self._sockets.open(self._settings)
         self._reschedule()
 
     def stop(self) -> None:
@@ -124,11 +124,11 @@ class HaLoop:
             return
         self._is_running = False
         self._tunnel.on_handshake = None
-        for timer in (self._timer, self._claim_timer, self._open_timer):
+        for timer in (self._timer, self._claim_timer):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._claim_timer = self._open_timer = None
-        self._close()
+        self._timer = self._claim_timer = None
+        self._sockets.close()
 
     def host_resumed(self) -> None:
         """The host slept: ask everybody now, call everybody, blame nobody."""
@@ -175,12 +175,18 @@ class HaLoop:
         now = self._loop.now()
         if self._timer is not None and now - self._timer.when >= self._settings.interval_s:
             _log.info("heartbeats_excused", tunnel=self._tunnel.name, late_s=round(now - self._timer.when, 3))
-            self._excuse(now)
+            self._excuse(now, now - self._timer.when + self._settings.interval_s)
         self._timer = None
+        try:
+            self._do_what_is_due(now)
+        finally:  # a mistake of ours must not end the heartbeats: the supervisor logs it and counts
+            self._reschedule()
+
+    def _do_what_is_due(self, now: float) -> None:
+        assert self._settings is not None
         if not self._device.is_up:
             # Nobody can answer while the link is down, and nobody is to blame for it.
             self._excuse(now)
-            self._reschedule()
             return
         for member in tuple(self._members.by_key.values()):
             self._look_at(member, now)
@@ -191,10 +197,9 @@ class HaLoop:
             if self._hub is not None:
                 self._hub.turn(now)
                 self._sender.claims(self._alive_relays(), self._hub.spokes.own.turn())
-        self._reschedule()
 
-    def _excuse(self, now: float) -> None:
-        self._members.excuse(now)
+    def _excuse(self, now: float, grace_s: float | None = None) -> None:
+        self._members.excuse(now, grace_s)
         if self._hub is not None:
             self._hub.spokes.excuse(now)
 
@@ -365,41 +370,3 @@ class HaLoop:
     def _ask_again(self, member: Member) -> None:
         if self._is_running and self._members.by_key.get(member.key) is member:
             self._ask(member, self._loop.now())
-
-    # Sockets
-
-    def _open(self) -> None:
-        """While the sockets cannot be opened, try again and again."""
-        assert self._settings is not None
-        self._close()
-        self._open_timer = None
-        try:
-            self._driver.open(self._settings.port, self._settings.own_addresses)
-        except DriverError as error:
-            _log.error("heartbeat_socket_failed", tunnel=self._tunnel.name, error=str(error))
-            self._open_timer = self._loop.call_at(self._loop.now() + _OPEN_RETRY_S, self._open)
-            return
-        self._filenos = self._driver.filenos()
-        for fileno in self._filenos:
-            self._loop.add_reader(fileno, partial(self._read, fileno))
-
-    def _close(self) -> None:
-        for fileno in self._filenos:
-            self._loop.remove_reader(fileno)
-        self._filenos = ()
-        self._driver.close()
-
-    def _send(self, key: PublicKey, payload: bytes) -> None:
-        pair = self._address_pair(key)
-        assert self._settings is not None
-        if pair is None or not self._driver.send(payload, pair[1], self._settings.port, pair[0]):
-            self.counters.send_failures += 1
-
-    def _address_pair(self, key: PublicKey) -> tuple[bytes, bytes] | None:
-        """(our address, the peer's) of the first family that both have."""
-        assert self._settings is not None
-        for theirs in self._settings.addresses.get(key, ()):
-            for ours in self._settings.own_addresses:
-                if len(ours) == len(theirs):
-                    return ours, theirs
-        return None

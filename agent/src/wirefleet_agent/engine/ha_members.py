@@ -160,10 +160,10 @@ class Members:
                 best = member
         return None if best is None else best.override
 
-    def excuse(self, now: float) -> None:
-        """Our own host stood still: nobody is to blame for the silence."""
+    def excuse(self, now: float, grace_s: float | None = None) -> None:
+        """Our own host stood still: nobody is to blame for the silence. grace_s: see ``Liveness.excuse``."""
         for member in self.by_key.values():
-            member.liveness.excuse(now)
+            member.liveness.excuse(now, grace_s)
 
     def next_wake(self, now: float) -> float:
         """When somebody is to be asked, counts as down, or is to be called."""

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""How many heartbeats of one peer are answered: a token bucket, 64 per second, burst 64.
+"""How many heartbeats of one peer are answered: a token bucket, 128 per second, burst 128.
 
-A spoke at the shortest interval (50 ms) that asks at half intervals makes 40 per second and a few probes.
+A spoke at the shortest interval (50 ms) that asks at quarter intervals makes 80 per second and a few probes.
 """
 
 from __future__ import annotations
 
-PER_S = 64.0
-BURST = 64.0
+PER_S = 128.0
+BURST = 128.0
 
 
 class AnswerLimit:

@@ -8,8 +8,9 @@
 A member is asked every interval, on a grid that does not drift: a late turn of the loop does not move the next one. It
 is down when misses x interval passed since its last answer *came*, so a member that dies is noticed after
 (misses - 1) to misses intervals, 1.25 s on average at 500 ms and three misses. That alone would be hasty: where two
-answers in a row are lost, the third one races with the deadline. So a member that owes an answer is asked at *half*
-intervals until it gives one, which makes four to five questions in vain before it counts as down.
+answers in a row are lost, the third one races with the deadline. So a member that owes an answer is asked at *quarter*
+intervals until it gives one, which makes eight questions in vain before it counts as down: a link that loses a tenth of
+its packets each way loses eight in a row about once in three days at 500 ms.
 
 An answer that took longer than misses x interval is no answer: packets that take that long serve nobody.
 
@@ -26,7 +27,7 @@ _OUTSTANDING = 64
 _ALPHA = 1 / 8
 _BETA = 1 / 4
 _VARIANCES = 4
-_LEAST_WAIT_S = 0.005
+_HASTE = 1 / 4
 
 
 class State(Enum):
@@ -41,7 +42,7 @@ class Liveness:
     """Bookkeeping of one member's answers. phase: 0..1, where in the interval its turn is."""
 
     __slots__ = (
-        "_answered", "_asked_last", "_grid", "_half_done", "_outstanding", "_since", "interval_s", "misses",
+        "_answered", "_asked_last", "_grid", "_is_excused", "_outstanding", "_since", "interval_s", "misses",
         "replied_at", "replies", "requests", "rtt_s", "rtt_variance_s", "sequence", "state", "well_since",
     )  # fmt: skip
 
@@ -58,7 +59,7 @@ class Liveness:
         self._since = now
         self._answered = 0
         self._asked_last = -math.inf
-        self._half_done = True
+        self._is_excused = False
         self._grid = now + phase * interval_s
         self._outstanding: OrderedDict[int, float] = OrderedDict()
 
@@ -82,18 +83,18 @@ class Liveness:
 
     def next_request(self, now: float) -> float:
         """When to ask next; may lie in the past."""
-        if not self._half_done and self._is_owed(now):
-            return self._grid - self.interval_s / 2
-        return self._grid
+        if self.state is not State.ALIVE or self.sequence not in self._outstanding:
+            return self._grid
+        wait_s = self.interval_s * _HASTE
+        if self.rtt_s is not None:
+            wait_s = max(wait_s, self.rtt_s + _VARIANCES * self.rtt_variance_s)
+        return min(self._grid, self._asked_last + wait_s)
 
     def request(self, now: float) -> int:
         """It is asked now: the sequence to use. Also for a question out of turn, which does not move the grid."""
         if now >= self._grid:
             # What was slept through is left out, the grid stays.
             self._grid += self.interval_s * (1 + math.floor((now - self._grid) / self.interval_s))
-            self._half_done = False
-        elif not self._half_done and now >= self._grid - self.interval_s / 2:
-            self._half_done = True
         self.sequence += 1
         self.requests += 1
         self._asked_last = now
@@ -114,6 +115,7 @@ class Liveness:
         self.replies += 1
         self._answered = max(self._answered, sequence)
         self.replied_at = now
+        self._is_excused = False
         if self.state is not State.ALIVE:
             self.well_since = now
             self.state = State.ALIVE
@@ -132,25 +134,23 @@ class Liveness:
         """When it counts as down unless an answer comes; infinite while it is."""
         return math.inf if self.state is State.DOWN else self._last_sign + self.patience_s
 
-    def excuse(self, now: float) -> None:
-        """Time passed in which nobody could have answered (our host slept): the silence counts from now."""
-        self._outstanding.clear()
-        self._since = now
+    def excuse(self, now: float, grace_s: float | None = None) -> None:
+        """Time passed in which nobody could have answered: it has at least ``grace_s`` from now, None: its patience.
+
+        With a grace only once until it answers: a process that is always late must not keep a dead member alive.
+        """
+        if grace_s is None:
+            self._outstanding.clear()
+            grace_s = self.patience_s
+        elif self._is_excused:
+            return
+        self._is_excused = True
+        self._since = max(self._since, now - self.patience_s + min(grace_s, self.patience_s))
         self._grid = now
-        self._half_done = True
 
     @property
     def _last_sign(self) -> float:
         return self._since if self.replied_at is None else max(self.replied_at, self._since)
-
-    def _is_owed(self, now: float) -> bool:
-        """Whether the last question should have been answered by now."""
-        wait_s = self.interval_s / 2
-        if self.rtt_s is not None:
-            wait_s = max(_LEAST_WAIT_S, self.rtt_s + _VARIANCES * self.rtt_variance_s)
-        # Asked ahead of the half interval, so that the moment can be scheduled.
-        half = max(now, self._grid - self.interval_s / 2)
-        return self.sequence in self._outstanding and half - self._asked_last >= min(wait_s, self.interval_s)
 
     def _measure(self, rtt_s: float) -> None:
         if self.rtt_s is None:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ..config import Prefix, TunnelConfig
 from ..core import Entropy
@@ -58,12 +58,16 @@ class Redundancy:
             self.ha.stop()
         self.ha = self._tunnel = None
 
-    def status(self) -> Json:
-        """For ``status``: groups, hubs and spokes are None where there are no heartbeats."""
+    def status(self, groups: Iterable[Mapping[str, object]] = ()) -> Json:
+        """For ``status``. groups: as the device tells them; those that are watched get more.
+
+        relays, spokes and heartbeats are None where there are no heartbeats.
+        """
         if self.ha is None:
-            return {"groups": None, "relays": None, "spokes": None, "heartbeats": None}
+            return {"groups": list(groups), "relays": None, "spokes": None, "heartbeats": None}
+        watched = {report.name: report for report in self.ha.group_reports()}
         return {
-            "groups": [_group_json(report) for report in self.ha.group_reports()],
+            "groups": [_group_json(group, watched.get(str(group["name"]))) for group in groups],
             "relays": [_member_json(report) for report in self.ha.relay_reports()],
             "spokes": [_spoke_json(report) for report in self.ha.spoke_reports()],
             "heartbeats": _counters_json(self.ha.counters)
@@ -139,15 +143,11 @@ def _member_json(report: MemberReport) -> Json:
     return {"public_key": str(report.key)} | values
 
 
-def _group_json(report: GroupReport) -> Json:
-    return {
-        "name": report.name,
-        "policy": report.policy,
-        "active": str(report.active),
-        "since_s": report.since_s,
-        "switches": report.switches,
-        "members": [_member_json(member) for member in report.members],
-    }
+def _group_json(group: Mapping[str, object], report: GroupReport | None) -> Json:
+    if report is None:
+        return dict(group)
+    members = [_member_json(member) for member in report.members]
+    return dict(group) | {"policy": report.policy, "switches": report.switches, "members": members}
 
 
 def _spoke_json(report: SpokeReport) -> Json:

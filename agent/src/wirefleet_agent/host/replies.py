@@ -24,7 +24,6 @@ NOT_RUNNING: Mapping[str, object] = {
     "peers": [],
     "groups": [],
     "drops": {},
-    "groups": None,
     "relays": None,
     "spokes": None,
     "heartbeats": None,

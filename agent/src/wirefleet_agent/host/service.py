@@ -136,7 +136,7 @@ class TunnelService:
             "public_key": self._public_key(),
             "release": self._releases.running(Path(sys.prefix)),
             **seen,
-            **self._redundancy.status(),
+            **self._redundancy.status(_groups_of(seen)),
             **configured_reply(self._configuration.digest()),
             "pending": pending is not None,
             "error": None if self._last_error is None else self._last_error.as_dict(),
@@ -269,3 +269,9 @@ class TunnelService:
     def _note_revert(self, reason: str) -> None:
         self._counters.add("config_reverted")
         self._logger.warning("config_reverted", reason=reason, digest=self._configuration.digest())
+
+
+def _groups_of(seen: Json) -> list[Mapping[str, object]]:
+    groups = seen.get("groups", [])
+    assert isinstance(groups, list)
+    return groups
