@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.configs import public_key
+from support.ha_net import HaHost, HaNet
 from wirefleet_agent.engine.ha_settings import GroupReport, HaCounters, MemberReport, SpokeReport
+from wirefleet_agent.host.metrics_views import redundancy_view
 from wirefleet_agent.observe.metrics import (
     ClusterMetrics,
     ClusterMetricsView,
@@ -156,3 +159,33 @@ def test_a_hub_that_does_not_take_part_says_so_and_nothing_stale() -> None:
     found = values(ClusterMetrics(lambda: ClusterMetricsView("wf0", None)))
 
     assert found == {("wirefleet_cluster_running",): 0}
+
+
+def test_what_the_engine_reports_is_what_is_told() -> None:
+    """Hubs and spokes at work, and a hub that is killed."""
+    net = HaNet(spokes=2).settled()
+    try:
+        spoke, hub = net.spokes[0], net.hubs[1]
+        before = values(RedundancyMetrics(lambda: seen_by(spoke)))
+        net.kill(net.hubs[0])
+        net.run_for(10)
+        after, at_hub = (values(RedundancyMetrics(lambda host=host: seen_by(host))) for host in (spoke, hub))
+    finally:
+        net.close()
+
+    first, second = str(net.hubs[0].public_key), str(net.hubs[1].public_key)
+    assert (before["wirefleet_group_active", "hubs", first], after["wirefleet_group_active", "hubs", first]) == (1, 0)
+    assert after["wirefleet_group_active", "hubs", second] == 1
+    assert (before["wirefleet_member_alive", first], after["wirefleet_member_alive", first]) == (1, 0)
+    assert after["wirefleet_heartbeats_missed", first] >= 3
+    assert sum(count for name, count in after.items() if name[0] == "wirefleet_switches_total") == 1
+    assert after["wirefleet_members_down_total",] == 1
+    assert before["wirefleet_heartbeats_answered_total", first] > 5
+    assert at_hub["wirefleet_spokes", "direct"] == 2
+    assert at_hub["wirefleet_spokes_using_this_hub",] == 2
+    assert not any("spokes" in name for name, *_ in after)
+
+
+def seen_by(host: HaHost) -> RedundancyView | None:
+    live, redundancy = SimpleNamespace(tunnel=host.tunnel), SimpleNamespace(ha=host.ha)
+    return redundancy_view(live, redundancy, host.state)  # type: ignore[arg-type]
