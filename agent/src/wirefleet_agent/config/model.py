@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..keys import PresharedKey, PrivateKey, PublicKey
+from .toml_cluster import ClusterOptions
 
 Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
 InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -75,6 +76,7 @@ class AgentOptions:
     log_level: LogLevel = "info"
     host: str | None = None
     role: Role | None = None
+    cluster: ClusterOptions | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from .conf_syntax import ConfFile, read_conf
 from .model import PeerConfig, TunnelConfig
 from .names import LINUX_NAME_HINT, WINDOWS_NAME_HINT, is_tunnel_name
 from .problems import ConfigErrors, Problems, TooManyProblems
+from .toml_cluster import check_cluster
 from .toml_syntax import read_toml
 
 MAX_TEXT_CHARACTERS = 16 * 1024 * 1024
@@ -45,12 +46,16 @@ def parse(
         if _fits(conf_text, conf_problems):
             conf = read_conf(conf_text, conf_problems)
             own = conf.interface.private_key
-            _refuse_self(conf, own_public_key if own is None else public_key_of(own), conf_problems)
+            own_public_key = own_public_key if own is None else public_key_of(own)
+            _refuse_self(conf, own_public_key, conf_problems)
             config = replace(config, interface=conf.interface, peers=conf.peers)
         if _fits(toml_text, toml_problems):
             options, names = read_toml(toml_text, toml_problems)
             peers = tuple(_named(peer, names) for peer in config.peers)
             config = replace(config, options=options, peers=peers)
+            if options.cluster is not None:
+                addresses = {str(address.ip) for address in config.interface.addresses}
+                check_cluster(options.cluster, own_public_key, addresses, toml_problems)
     except TooManyProblems:
         pass
     errors = conf_problems.errors + toml_problems.errors

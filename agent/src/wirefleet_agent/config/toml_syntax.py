@@ -13,6 +13,7 @@
     level = "info"           # debug info warning error
     [peers]                  # public key -> name, for people; keys of strangers are ignored
     "BASE64=" = "hub-2"
+    [cluster]                # see toml_cluster.py
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar, get_args
 
 from ..keys import PublicKey
 from . import values
 from .model import AgentOptions, LogLevel, Role
 from .problems import Problems, ValueProblem, did_you_mean, quote, quote_word
+from .toml_cluster import read_cluster
 
 SCHEMA = 1
 _MAX_NAME = 253
@@ -61,16 +63,18 @@ class _Reader:
     def read(self) -> tuple[AgentOptions, dict[PublicKey, str]]:
         if not self._document:
             return AgentOptions(), {}
-        self._refuse_unknown("", self._document, ("schema", "host", "logging", "peers"))
+        self._refuse_unknown("", self._document, ("schema", "host", "logging", "peers", "cluster"))
         if self._get("", self._document, "schema", int) != SCHEMA:
             self._problem("", "schema", "unknown schema", f"write schema = {SCHEMA}")
         host = self._section("host", ("name", "role", "forwarding"))
         logging = self._section("logging", ("level",))
+        cluster: Mapping[str, object] | None = self._get("", self._document, "cluster", dict)
         options = AgentOptions(
             is_forwarding=self._get("host", host, "forwarding", bool) or False,
             log_level=self._choice("logging", logging, "level", get_args(LogLevel)) or "info",
             host=self._name("host", host, "name"),
             role=self._choice("host", host, "role", get_args(Role)),
+            cluster=None if cluster is None else read_cluster(cluster, partial(self._problem, "cluster")),
         )
         return options, self._names()
 

@@ -31,6 +31,7 @@ from dishka.exception_base import DishkaError
 from dishka.provider import BaseProvider
 from dishka.registry import Registry
 
+from ..cluster import HubState
 from ..config import LogLevel
 from ..control import Applier
 from ..core import Device, Entropy, Tai64nClock, stamp_of
@@ -38,6 +39,7 @@ from ..drivers.interfaces import RoutesDriver, TunDriver, UdpDriver, UnderlayMon
 from ..engine import Loop, Resolver, Supervisor, Tunnel
 from ..errors import InternalError
 from ..observe import Counters, Logger, Logs, get_logger
+from .cluster_service import ClusterService
 from .configuration import Configuration
 from .control_server import ControlServer
 from .deadline import BootClock
@@ -118,12 +120,17 @@ class DaemonProvider(Provider):
     releases = provide(ReleaseStore)
     configuration = provide(Configuration)
     live_tunnel = provide(LiveTunnel)
+    cluster = provide(ClusterService)
     service = provide(TunnelService)
     control_server = provide(ControlServer)
 
     @provide
     def keys(self, paths: Paths) -> KeyStore:
         return KeyStore(paths)
+
+    @provide
+    def hub_state(self, cluster: ClusterService) -> HubState:
+        return cluster.state
 
     @provide
     def store(self, paths: TunnelPaths, clock: BootClock) -> ConfigStore:
