@@ -116,7 +116,21 @@ class DurableJournal(Journal):  # type: ignore[misc]  # PySyncObj has no types
         vote = self._meta["vote"]
         return None if vote is None else str(vote)
 
-    # What our transport and the end of each tick call
+    # What our replica and transport, and the end of each tick, call
+
+    def begin_at(self, previous: Entry, last: Entry) -> None:
+        """Compact up to a snapshot that was written before this process began.
+
+        PySyncObj would throw the whole log away, with all that was decided since, unless it begins with exactly these.
+        """
+        place = next((at for at, entry in enumerate(self._entries) if entry[1] == previous[1]), None)
+        if place is not None and self._entries[place : place + 2] == [previous, last]:
+            self.deleteEntriesTo(place)
+
+    def has(self, index: int, term: int) -> bool:
+        """Whether the entry of this index is of this term: then all before it are those of whoever has it too."""
+        at = index - self._entries[0][1] if self._entries else -1
+        return 0 <= at < len(self._entries) and self._entries[at][2] == term
 
     def settle(self) -> None:
         """All that is known is on the disk; the index of what was decided never before what was decided."""

@@ -11,7 +11,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 
+from . import restricted_pickle
+
 MAX_INDEX = 2**63
+MAX_COMMAND_BYTES = 64 * 1024
+REGULAR, NO_OP = b"\0", b"\1"
+"""PySyncObj's first byte of a command of ours, and of the empty one of a new leader."""
 Check = Callable[[object], bool]
 
 
@@ -34,6 +39,19 @@ def _begins_right(message: dict[str, object]) -> bool:
     return not entries or not isinstance(entries, list) or previous is None or entries[0][1] == int(str(previous)) + 1
 
 
+def command_of(entry: bytes) -> object:
+    """The command in a log entry: what PySyncObj made of ``Replica.change``. None if it is not one."""
+    try:
+        found = restricted_pickle.loads(entry[1:])
+    except restricted_pickle.UnpicklingRefused:
+        return None
+    is_change = isinstance(found, tuple) and len(found) == 2 and found[0] == 0 and type(found[0]) is int
+    if not is_change or not isinstance(found, tuple) or not isinstance(found[1], tuple) or len(found[1]) != 1:
+        return None
+    command: object = found[1][0]
+    return command
+
+
 def _is_index(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_INDEX
 
@@ -43,8 +61,10 @@ def _is_bool(value: object) -> bool:
 
 
 def _is_command(value: object) -> bool:
-    """A command of ours, or the empty one of a new leader: kinds 0 and 1 of PySyncObj."""
-    return isinstance(value, bytes) and value[:1] in (b"\0", b"\1")
+    """What cannot be unpickled must not get into the log: PySyncObj would never get past it."""
+    if not isinstance(value, bytes) or len(value) > MAX_COMMAND_BYTES:
+        return False
+    return value == NO_OP or (value[:1] == REGULAR and isinstance(command_of(value), dict))
 
 
 def _is_entry(value: object) -> bool:

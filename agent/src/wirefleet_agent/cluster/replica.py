@@ -24,7 +24,7 @@ from pysyncobj.node import Node  # type: ignore[import-untyped]
 from ..keys import ClusterKey
 from . import restricted_pickle
 from .journal import DurableJournal, Entry, JournalDamaged
-from .snapshot import NAME, read_snapshot, write_snapshot
+from .snapshot import NAME, decode_snapshot, read_snapshot, write_snapshot
 from .state import ClusterState, Json
 from .transport import Member, MemberTransport, TransportCounters, TransportSettings, fernet_of
 
@@ -93,11 +93,15 @@ class Replica(SyncObj):  # type: ignore[misc]  # PySyncObj has no types
         self._on_role = on_role
         self.counters = TransportCounters()
         transport = TransportSettings(
-            settings.own, settings.others, fernet_of(key.reveal_bytes()), self._journal.sync, self.counters
+            settings.own,
+            settings.others,
+            fernet_of(key.reveal_bytes()),
+            self._journal.sync,
+            self._superfluous,
+            self.counters,
         )
         try:
-            if len(self._journal) and self._journal[0][1] > 1 and not (self._directory / NAME).exists():  # type: ignore[index]
-                raise JournalDamaged("the snapshot that the log begins with is missing")
+            self._begin()
             super().__init__(
                 Node(settings.own.name),
                 [Node(member.name) for member in settings.others],
@@ -108,6 +112,21 @@ class Replica(SyncObj):  # type: ignore[misc]  # PySyncObj has no types
             self._journal._destroy()
             raise
         self.addOnTickCallback(self._journal.settle)
+
+    def _begin(self) -> None:
+        """Log and snapshot fit together, whatever a crash has interrupted."""
+        try:
+            _document, last, previous = read_snapshot(self._directory / NAME)
+        except FileNotFoundError:
+            if len(self._journal) and not self._journal.has(1, 0):
+                raise JournalDamaged("the snapshot that the log begins with is missing") from None
+        else:
+            self._journal.begin_at(previous, last)
+
+    def _superfluous(self, snapshot: bytes) -> int | None:
+        """The index of the snapshot's last entry if the log has it; None if it is needed. Raises JournalDamaged."""
+        _document, last, _previous = decode_snapshot(snapshot)
+        return last[1] if self._journal.has(last[1], last[2]) else None
 
     @property
     def state(self) -> ClusterState:

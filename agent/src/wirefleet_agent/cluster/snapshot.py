@@ -15,14 +15,13 @@ import json
 import os
 from pathlib import Path
 
-from . import restricted_pickle
 from .journal import Entry, JournalDamaged, read_journal, replace_file, sync_directory
+from .messages import REGULAR, command_of
 from .state import ClusterState, ClusterView
 
 NAME = "snapshot"
 MAX_BYTES = 32 * 1024 * 1024
 _SCHEMA = 1
-_REGULAR = 0  # PySyncObj's number for a command of ours; others change its members or do nothing
 
 
 def write_snapshot(path: Path, state: ClusterState, last: Entry, previous: Entry) -> None:
@@ -73,18 +72,9 @@ def stored_view(directory: Path) -> ClusterView:
     commit = meta.get("commit", 1)
     assert isinstance(commit, int)
     for command, index, _term in entries:
-        if applied < index <= commit and command[:1] == bytes((_REGULAR,)):
+        if applied < index <= commit and command[:1] == REGULAR:
             state.apply(command_of(command))
     return state.view()
-
-
-def command_of(entry: bytes) -> object:
-    """The command in a log entry that PySyncObj made of ``Replica.change``: kind, pickle of (method, (command,))."""
-    with contextlib.suppress(restricted_pickle.UnpicklingRefused):
-        found = restricted_pickle.loads(entry[1:])
-        if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], tuple) and len(found[1]) == 1:
-            return found[1][0]
-    return None
 
 
 def _encoded(entry: Entry) -> list[object]:

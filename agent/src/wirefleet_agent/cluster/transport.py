@@ -40,7 +40,9 @@ from pysyncobj.transport import Transport  # type: ignore[import-untyped]
 
 from ..keys import PublicKey
 from . import restricted_pickle
+from .journal import JournalDamaged
 from .messages import checked_message
+from .snapshot import MAX_BYTES as MAX_SNAPSHOT_BYTES
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 _MAX_UNKNOWN_FRAME_BYTES = 1024
@@ -83,12 +85,17 @@ class TransportCounters:
 
 @dataclass(frozen=True)
 class TransportSettings:
-    """What ``MemberTransport`` needs besides what PySyncObj gives. sync: put the log on the disk."""
+    """What ``MemberTransport`` needs besides what PySyncObj gives.
+
+    sync: put the log on the disk. superfluous: the index of a snapshot's last entry if the log has it, None if the
+    snapshot is needed; raises JournalDamaged for one that is none.
+    """
 
     own: Member
     others: tuple[Member, ...]
     fernet: Fernet
     sync: Callable[[], None]
+    superfluous: Callable[[bytes], int | None]
     counters: TransportCounters = field(default_factory=TransportCounters)
 
 
@@ -109,6 +116,7 @@ class Connection:
         self.sent = self.received = 0
         self.unread = bytearray()
         self.unsent = bytearray()
+        self.snapshot: bytearray | None = None
 
     @property
     def frame_limit(self) -> int:
@@ -355,8 +363,39 @@ class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no type
             return
         assert connection.member is not None
         is_late = message["type"] == "next_node_idx" and message["term"] != self._owner.raftCurrentTerm  # type: ignore[attr-defined]
-        if message["type"] != "ping" and not is_late:
+        if message.get("serialized") is not None:
+            self._take_snapshot(connection, message)
+        elif message["type"] != "ping" and not is_late:
             self._onMessageReceived(self._nodes[connection.member.name], message)
+
+    def _take_snapshot(self, connection: Connection, message: dict[str, object]) -> None:
+        """PySyncObj overwrites its own file with each piece, and throws its log away with the last one: it gets only
+        what is whole, valid, and newer than the log. Else entries that this hub has acknowledged would be lost."""
+        found = message["serialized"]
+        assert isinstance(found, tuple), "checked_message has looked"
+        piece, is_first, is_last = found
+        if is_first:
+            connection.snapshot = bytearray()
+        if connection.snapshot is None or len(connection.snapshot) + len(piece) > MAX_SNAPSHOT_BYTES:
+            self._malformed(connection)
+            return
+        connection.snapshot += piece
+        if not is_last:
+            return
+        whole, connection.snapshot = bytes(connection.snapshot), None
+        try:
+            index = self._settings.superfluous(whole)
+        except JournalDamaged:
+            self._malformed(connection)
+            return
+        assert connection.member is not None
+        node = self._nodes[connection.member.name]
+        if index is None:
+            self._onMessageReceived(node, message | {"serialized": (whole, True, False)})
+            self._onMessageReceived(node, message | {"serialized": (b"", False, True)})
+        elif message["term"] == self._owner.raftCurrentTerm:  # type: ignore[attr-defined]
+            answer = {"type": "next_node_idx", "next_node_idx": index + 1, "reset": False, "success": True}
+            self.send(node, answer)
 
     # Sockets
 

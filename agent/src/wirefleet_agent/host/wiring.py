@@ -31,7 +31,6 @@ from dishka.exception_base import DishkaError
 from dishka.provider import BaseProvider
 from dishka.registry import Registry
 
-from ..cluster import HubState
 from ..config import LogLevel
 from ..control import Applier
 from ..core import Device, Entropy, Tai64nClock, stamp_of
@@ -127,10 +126,6 @@ class DaemonProvider(Provider):
     @provide
     def keys(self, paths: Paths) -> KeyStore:
         return KeyStore(paths)
-
-    @provide
-    def hub_state(self, cluster: ClusterService) -> HubState:
-        return cluster.state
 
     @provide
     def store(self, paths: TunnelPaths, clock: BootClock) -> ConfigStore:
