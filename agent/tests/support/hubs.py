@@ -28,6 +28,12 @@ def key_of(number: int) -> PublicKey:
     return PublicKey(bytes([number]) * 32)
 
 
+def loopback_addresses(size: int) -> list[str]:
+    """Of one cluster, and of no other of this process."""
+    network = next(_networks)
+    return [f"127.{network >> 8 & 127 | 64}.{network & 255}.{number}" for number in range(1, size + 1)]
+
+
 class Hub:
     """One member. ``turn`` is its loop: it makes the calls that the cluster's thread has posted."""
 
@@ -108,9 +114,8 @@ class Hubs:
     """``size`` hubs; those that run are stopped by ``close``."""
 
     def __init__(self, directory: Path, size: int = 3, timing: Timing = QUICK) -> None:
-        network = next(_networks)
-        addresses = [f"127.{network >> 8 & 127 | 64}.{network & 255}.{number}" for number in range(1, size + 1)]
-        members = [Member(key_of(number), address, _PORT) for number, address in enumerate(addresses, start=1)]
+        addresses = enumerate(loopback_addresses(size), start=1)
+        members = [Member(key_of(number), address, _PORT) for number, address in addresses]
         self.all: list[Hub] = []
         for number, own in enumerate(members):
             home = directory / f"hub-{number + 1}"

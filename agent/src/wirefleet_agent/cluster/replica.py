@@ -203,7 +203,8 @@ class Replica(SyncObj):  # type: ignore[misc]  # PySyncObj has no types
 
     def _role_changed(self, _old: int, new: int) -> None:
         if self._on_role is not None:
-            self._on_role(self.raftCurrentTerm, _ROLES[new])
+            role = _ROLES[new]  # a candidate's is told before it counts its term up
+            self._on_role(self.raftCurrentTerm + (role == "candidate"), role)
 
     def _serialize(self, path: str, data: tuple[Entry, Entry, object]) -> None:
         """PySyncObj takes an exception for a failed attempt, and tries again; a disk that fails must end this."""
