@@ -10,6 +10,7 @@ from typing import Literal
 
 from ..keys import PresharedKey, PrivateKey, PublicKey
 from .metrics_options import MetricsOptions
+from .toml_cluster import ClusterOptions
 
 Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
 InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -113,6 +114,7 @@ class AgentOptions:
     heartbeat: HeartbeatConfig | None = None
     groups: tuple[GroupConfig, ...] = ()
     relays: RelaysConfig | None = None
+    cluster: ClusterOptions | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from .metrics_options import metrics_lines
 from .model import AgentOptions, InterfaceConfig, PeerConfig, TunnelConfig
+from .toml_cluster import cluster_lines
 
 REDACTED = "(redacted)"
 _SECRET_NAME = re.compile(
@@ -83,6 +84,8 @@ def render_toml(config: TunnelConfig) -> str:
     if options.metrics is not None:
         lines += ["", *metrics_lines(options.metrics)]
     lines += _redundancy_lines(options)
+    if options.cluster is not None:
+        lines += ["", *cluster_lines(options.cluster)]
     named = [peer for peer in config.peers if peer.name is not None]
     if named:
         lines += ["", "[peers]"]

@@ -26,8 +26,9 @@ from .live_tunnel import LiveTunnel
 _LOOK_S = 1.0
 _LOOPBACK = ("127.0.0.1", "::1")
 _THE_HOST = "the host itself"
-# All that TunnelService counts: a series that begins with its first event has no rate.
+# All that the host counts: a series that begins with its first event has no rate.
 EVENTS = (
+    "cluster_role_changed",
     "config_applied",
     "config_confirmed",
     "config_reverted",

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from ..engine.ha_settings import HubState
-from ..observe.metrics import RedundancyView
+from ..observe.metrics import ClusterMetricsView, RedundancyView
+from .cluster_service import ClusterService
 from .live_tunnel import LiveTunnel
 from .redundancy import Redundancy
 
@@ -25,4 +26,21 @@ def redundancy_view(live: LiveTunnel, redundancy: Redundancy, state: HubState) -
         counters=ha.counters,
         epoch=state.epoch,
         is_draining=state.draining,
+    )
+
+
+def cluster_view(live: LiveTunnel, cluster: ClusterService) -> ClusterMetricsView | None:
+    """None where no cluster is configured."""
+    tunnel, report = live.tunnel, cluster.report
+    if tunnel is None or cluster.options is None:
+        return None
+    return ClusterMetricsView(
+        tunnel=tunnel.name,
+        status=report.status,
+        refused={
+            "stranger": report.strangers,
+            "not_authentic": report.not_authentic,
+            "malformed": report.malformed,
+            "refused_pickle": report.refused_pickles,
+        },
     )

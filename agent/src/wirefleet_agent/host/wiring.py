@@ -40,14 +40,15 @@ from ..engine import Loop, Resolver, Supervisor, Tunnel
 from ..engine.ha_settings import HubState, LocalHubState
 from ..errors import InternalError
 from ..observe import Counters, Logger, Logs, get_logger
-from ..observe.metrics import RedundancyMetrics
+from ..observe.metrics import ClusterMetrics, RedundancyMetrics
+from .cluster_service import ClusterService
 from .configuration import Configuration
 from .control_server import ControlServer
 from .deadline import BootClock
 from .keystore import KeyStore
 from .live_tunnel import InterfaceSpec, LiveTunnel, OpenTunnel, TunnelOpener
 from .metrics_endpoint import MetricsEndpoint
-from .metrics_views import redundancy_view
+from .metrics_views import cluster_view, redundancy_view
 from .paths import Paths, TunnelPaths
 from .platform_wiring import HostProcess, HostScope, Platform, UapiEndpoint
 from .redundancy import Redundancy
@@ -125,6 +126,7 @@ class DaemonProvider(Provider):
     releases = provide(ReleaseStore)
     configuration = provide(Configuration)
     live_tunnel = provide(LiveTunnel)
+    cluster = provide(ClusterService)
     service = provide(TunnelService)
     control_server = provide(ControlServer)
     redundancy = provide(Redundancy)
@@ -142,9 +144,13 @@ class DaemonProvider(Provider):
         supervisor: Supervisor,
         redundancy: Redundancy,
         state: HubState,
+        cluster: ClusterService,
     ) -> MetricsEndpoint:
         """The rooms that have more to tell add their sources here."""
-        sources = (RedundancyMetrics(lambda: redundancy_view(live, redundancy, state)),)
+        sources = (
+            RedundancyMetrics(lambda: redundancy_view(live, redundancy, state)),
+            ClusterMetrics(lambda: cluster_view(live, cluster)),
+        )
         return MetricsEndpoint(live, loop, counters, supervisor, time.time, sources)
 
     @provide
