@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wirefleet_agent.cluster.connection import Member
 from wirefleet_agent.cluster.replica import ClusterSettings, Role, Timing
 from wirefleet_agent.cluster.runner import ClusterRunner
 from wirefleet_agent.cluster.snapshot import stored_view
 from wirefleet_agent.cluster.state import ClusterView
-from wirefleet_agent.cluster.transport import Member
 from wirefleet_agent.keys import ClusterKey, PublicKey
 
 QUICK = Timing(heartbeat_s=0.05, election_min_s=0.2, election_max_s=0.4, fallback_s=0.2)

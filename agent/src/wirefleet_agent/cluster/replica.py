@@ -23,10 +23,11 @@ from pysyncobj.node import Node  # type: ignore[import-untyped]
 
 from ..keys import ClusterKey
 from . import restricted_pickle
+from .connection import Member, TransportCounters, TransportSettings, fernet_of
 from .journal import DurableJournal, Entry, JournalDamaged
 from .snapshot import NAME, decode_snapshot, read_snapshot, write_snapshot
 from .state import ClusterState, Json
-from .transport import Member, MemberTransport, TransportCounters, TransportSettings, fernet_of
+from .transport import MemberTransport
 
 Role = Literal["follower", "candidate", "leader"]
 _ROLES: tuple[Role, ...] = ("follower", "candidate", "leader")
