@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,15 @@ def render_slice(document: Mapping[str, Any], log_level: str = "info") -> Render
         raise PlanFilesError(problem) from error
 
 
-def toml_literal(value: str | bool) -> str:
-    """A text or a truth value in TOML; JSON's escapes of a text are also TOML's."""
+def toml_literal(value: str | bool | list[str]) -> str:
+    """A text, a truth value or a list of texts in TOML; JSON's escapes of a text are also TOML's."""
     return json.dumps(value)
+
+
+def keys_of(names: Sequence[str], peers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Public keys of peers by their names, in the order of the names. Raises KeyError for a stranger."""
+    keys = {peer["name"]: str(peer["public_key"]) for peer in peers}
+    return [keys[name] for name in names]
 
 
 @functools.cache
@@ -77,4 +83,5 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters["toml"] = toml_literal
+    environment.filters["keys_of"] = keys_of
     return environment
