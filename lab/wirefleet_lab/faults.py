@@ -114,8 +114,7 @@ def _drop(*, is_in: bool, is_out: bool) -> _Maker:
     @contextlib.contextmanager
     def drop(lab: Lab, host: Host, _delay_ms: int) -> Iterator[None]:
         for family, address in zip(FAMILIES, _addresses(host), strict=True):
-            # The kernel looks for the way back to a source, too (rp_filter), as if for itself: that must be found.
-            rules = [f"iif lo to {address} lookup main", f"to {address} blackhole"] if is_in else []
+            rules = [f"to {address} blackhole"] if is_in else []
             rules += [f"iif {host.name} blackhole"] if is_out else []
             _add_rules(lab, host, family, rules)
         yield
