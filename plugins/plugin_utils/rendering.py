@@ -22,13 +22,17 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class RenderedConfig:
-    """Both texts; no secret is in them. preshared_peers: public keys of the peers that need a preshared key."""
+    """Both texts; no secret is in them. preshared_peers: public keys of the peers that need a preshared key.
+
+    has_cluster: the host is one of the hubs that share their state, and needs the key of their cluster.
+    """
 
     tunnel: str
     conf: str
     toml: str
     public_key: str | None
     preshared_peers: tuple[str, ...]
+    has_cluster: bool
     pending: tuple[str, ...]
 
     @property
@@ -55,6 +59,7 @@ def render_slice(document: Mapping[str, Any], log_level: str = "info") -> Render
             toml=texts[1],
             public_key=document["public_key"],
             preshared_peers=preshared,
+            has_cluster=document["cluster"] is not None,
             pending=tuple(document["pending"]),
         )
     except (jinja2.TemplateError, KeyError, TypeError) as error:

@@ -105,6 +105,7 @@ class SliceBuilder:
             "heartbeat": self._heartbeat(host),
             "groups": self._groups(host, _texts(routed)),
             "relays": self._relays(host),
+            "cluster": self._cluster(host),
             "peers": [
                 self._peer_of_hub(host, peer) if host.role == "hub" else self._peer_of_spoke(host, peer, routed)
                 for peer in known
@@ -147,6 +148,21 @@ class SliceBuilder:
         """With the overlay's prefix length, so that no host needs a route per peer."""
         length = {network.version: network.length for network in self._fleet.overlay}
         return [f"{address}/{length[address.version]}" for address in self._placed.addresses[host.name]]
+
+    def _cluster(self, host: Host) -> dict[str, object] | None:
+        """On a hub, all hubs whose keys are known, itself included: they share their state."""
+        if host.role != "hub" or host.name in self._pending:
+            return None
+        members = [
+            {
+                "name": hub.name,
+                "public_key": self._placed.public_keys[hub.name],
+                "address": str(self._placed.addresses[hub.name][0]),
+            }
+            for hub in self._fleet.hubs
+            if hub.name not in self._pending
+        ]
+        return {"port": self._fleet.cluster_port, "members": members}
 
     def _peer_of_spoke(self, spoke: Host, hub: Host, routed: list[Network]) -> dict[str, object]:
         is_active = self._active[spoke.name] == hub.name

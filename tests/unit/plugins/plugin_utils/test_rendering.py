@@ -72,6 +72,10 @@ def test_a_hubs_toml_has_the_other_hubs_and_whose_hub_is_fixed():
     relays = {"members": [public_key("hub-2"), public_key("hub-3")], "fixed": [public_key("spoke-2")]}
     assert document["relays"] == relays
     assert "groups" not in document
+    assert document["cluster"]["port"] == 51822
+    assert document["cluster"]["members"][2] == {"key": public_key("hub-3"), "address": "10.86.0.3"}
+    assert "cluster" not in tomllib.loads(rendered("spoke-1").toml)
+    assert (rendered("hub-1").has_cluster, rendered("spoke-1").has_cluster) == (True, False)
     assert document["heartbeat"]["interval_ms"] == 500
 
 
@@ -101,7 +105,7 @@ def test_the_digest_follows_both_texts():
 def test_an_incomplete_slice_is_refused():
     document = slice_of(make_plan(fleet(), Lock()), "spoke-1")
 
-    for key in ("peers", "tunnel", "interface", "pending", "forwarding", "groups", "heartbeat", "relays"):
+    for key in ("peers", "tunnel", "interface", "pending", "forwarding", "groups", "heartbeat", "relays", "cluster"):
         with pytest.raises(PlanFilesError, match="the slice is incomplete"):
             render_slice({name: value for name, value in document.items() if name != key})
 

@@ -9,7 +9,13 @@ import itertools
 
 import pytest
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, make_plan
-from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import fleet, peers_of, plan_again, slice_of
+from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import (
+    fleet,
+    peers_of,
+    plan_again,
+    public_key,
+    slice_of,
+)
 
 SITES = {"spoke-1": {"site_prefixes": ["10.20.1.0/24"]}, "hub-3": {"site_prefixes": ["10.30.0.0/24"]}}
 HUBS = ("hub-1", "hub-2", "hub-3")
@@ -165,6 +171,19 @@ def test_hubs_without_a_key_are_no_members_and_one_hub_alone_is_no_group():
     assert slice_of(two, "hub-2")["relays"]["members"] == ["hub-3"]
     assert slice_of(one, "spoke-1")["groups"] == []
     assert slice_of(one, "hub-3")["relays"] is None
+
+
+def test_the_hubs_share_their_state_at_their_overlay_addresses():
+    plan = make_plan(fleet(spokes=1, without_keys=["hub-2"], everywhere={"cluster_port": 7001}), Lock())
+
+    shared = {"port": 7001, "members": [member("hub-1", "10.86.0.1"), member("hub-3", "10.86.0.3")]}
+    assert slice_of(plan, "hub-1")["cluster"] == slice_of(plan, "hub-3")["cluster"] == shared
+    assert slice_of(plan, "hub-2")["cluster"] is None
+    assert slice_of(plan, "spoke-1")["cluster"] is None
+
+
+def member(name, address):
+    return {"name": name, "public_key": public_key(name), "address": address}
 
 
 def test_heartbeats_are_the_same_on_all_hosts_that_have_an_agent():

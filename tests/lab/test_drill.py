@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[3]
+CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CHECKOUT / "lab"))
 
 from wirefleet_lab.drill import KINDS, Drill, Result, one_line, percentile, report, run_drill, summary, table  # noqa: E402
