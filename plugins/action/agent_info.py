@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
@@ -12,6 +12,8 @@ from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.host_paths imp
 
 class ActionModule(AgentAction):
     """What the agent on the host says about its tunnel; changes nothing."""
+
+    ARGUMENT_SPEC: ClassVar[dict[str, Any]] = {"cluster": {"type": "bool", "default": False}}
 
     def act(self) -> dict[str, Any]:
         try:
@@ -26,6 +28,8 @@ class ActionModule(AgentAction):
                 "root": self.options["root"],
                 "program": None,
             }
+        if self.options["cluster"] and status.get("running"):
+            status.update(self._cluster())
         return {
             "changed": False,
             "installed": True,
@@ -33,6 +37,17 @@ class ActionModule(AgentAction):
             "root": self.options["root"],
             "program": self._program(status),
         }
+
+    def _cluster(self) -> dict[str, Any]:
+        """What the hub knows of the others and they have decided: None where there is no cluster."""
+        try:
+            return {"cluster": self.call_agent(["cluster", "status"])}
+        except AgentError as error:
+            if error.code == "refused":
+                return {"cluster": None}
+            if error.code in ("usage", "not_reachable"):  # an agent from before there were clusters, or it is ending
+                return {}
+            raise
 
     def _program(self, status: dict[str, Any]) -> str | None:
         """On Windows, what firewall rules and scanners know the service by: of the release that runs, or would."""

@@ -29,6 +29,7 @@ class ActionModule(ControllerAction):
         "observed": {"type": "dict", "required": True},
         "expected_digest": {"type": "str"},
         "max_handshake_age_s": {"type": "int", "default": 180},
+        "overrides": {"type": "dict", "default": {}},
         "fail_on_findings": {"type": "bool", "default": True},
     }
 
@@ -41,6 +42,7 @@ class ActionModule(ControllerAction):
             observed,
             expected_digest=self.options["expected_digest"],
             max_handshake_age_s=self.options["max_handshake_age_s"],
+            overrides={str(spoke): str(hub) for spoke, hub in self.options["overrides"].items()},
         )
         errors = [finding for finding in findings if finding.severity == "error"]
         result = {"changed": False, "findings": [finding.as_dict() for finding in findings], "ok": not errors}

@@ -83,3 +83,29 @@ def test_answer_that_is_no_document_is_a_failure_that_shows_what_was_said(host, 
 
     assert result["error"]["code"] == "not_json"
     assert "boom" in result["msg"]
+
+
+def test_cluster_is_asked_for_on_request_only_and_becomes_part_of_the_status(host, run_action):
+    host.replies[("cluster", "status")] = {"has_quorum": True}
+    host.replies[("status",)] = {"tunnel": "wf0", "running": True}
+
+    assert "cluster" not in run_action(Info, {})["status"]
+    assert run_action(Info, {"cluster": True})["status"]["cluster"] == {"has_quorum": True}
+
+
+def test_host_outside_of_a_cluster_has_none_and_an_old_agent_is_not_judged(host, run_action):
+    for code, expected in (("refused", {"cluster": None}), ("usage", {}), ("not_reachable", {})):
+        host.replies[("cluster", "status")] = {"error": {"code": code, "message": "no", "path": "", "hint": ""}}
+        host.replies[("status",)] = {"tunnel": "wf0", "running": True}
+
+        status = run_action(Info, {"cluster": True})["status"]
+
+        assert {key: value for key, value in status.items() if key == "cluster"} == expected
+
+
+def test_agent_that_does_not_run_is_not_asked_for_the_cluster(host, run_action):
+    host.replies[("status",)] = {"tunnel": "wf0", "running": False}
+
+    run_action(Info, {"cluster": True})
+
+    assert host.verbs() == ["status"]
