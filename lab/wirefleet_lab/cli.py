@@ -98,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     fault.add_argument("--delay-ms", type=int, default=200, help="of a slow link, each way (default: 200)")
     fault.add_argument("--until-eof", action="store_true", help="repair it as soon as stdin ends, too")
     commands.add_parser("repair", parents=[after], help="undo every fault that was left behind")
+    told = commands.add_parser(
+        "drill-report", parents=[after], help="a drill's report from measurements made elsewhere"
+    )
+    told.add_argument("measurements", type=Path)
+    told.add_argument("--output", type=Path, help="file for the report, as JSON")
     _add_drill(commands.add_parser("drill", parents=[after], help="measure what flows notice of each kind of fault"))
     return parser
 
@@ -196,9 +201,29 @@ def _drill(lab: Lab, options: argparse.Namespace) -> _Reply:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results = drill.run_drill(plan, stage, lambda result: print(drill.one_line(result), file=sys.stderr, flush=True))
     reply = drill.report(plan, {"from": options.source, "to": options.target, "address": stage.address}, results)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(reply, indent=2) + "\n", encoding="utf-8")
+    return _save(reply, options.output)
+
+
+def _drill_report(lab: Lab, options: argparse.Namespace) -> _Reply:
+    try:
+        document = json.loads(options.measurements.read_text(encoding="utf-8"))
+        flow, hold_s = document["flow"], float(document["hold_s"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LabError(f"cannot read {options.measurements} ({type(error).__name__}: {error})") from error
+    results = drill.from_measurements(document)
+    plan = drill.Drill(
+        list(dict.fromkeys(one.kind for one in results)),
+        list(dict.fromkeys(one.hub for one in results)),
+        max((one.round for one in results), default=0),
+        hold_s=hold_s,
+    )
+    return _save(drill.report(plan, flow, results), options.output)
+
+
+def _save(reply: dict[str, Any], output: Path | None) -> _Reply:
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(reply, indent=2) + "\n", encoding="utf-8")
     return reply, drill.table(reply["summary"]), 0
 
 
@@ -214,4 +239,5 @@ _COMMANDS = {
     "fault": _fault,
     "repair": _repair,
     "drill": _drill,
+    "drill-report": _drill_report,
 }

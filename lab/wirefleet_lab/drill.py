@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from .faults import KINDS as FAULT_KINDS
-from .flows import Outage
+from .flows import Outage, read_stream
 from .topology import LabError
 
 DRAIN = "drain"
@@ -126,6 +126,32 @@ def summary(results: Sequence[Result]) -> dict[str, dict[str, float]]:
         }
         for kind, alike in kinds.items()
     }
+
+
+def from_measurements(document: Mapping[str, Any]) -> list[Result]:
+    """Results that were measured elsewhere: ``faults``, with what ``flows.py`` printed as ping, stream and sink.
+
+    Raises LabError for a document that lacks something.
+    """
+    try:
+        return [
+            Result(
+                round=int(one["round"]),
+                kind=str(one["kind"]),
+                hub=str(one["hub"]),
+                moved_to=str(one["moved_to"]),
+                ping=_outage(one["ping"]),
+                stream=read_stream(one["stream"], one["sink"]),
+            )
+            for one in document["faults"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise LabError(f"these are no measurements ({type(error).__name__}: {error})") from error
+
+
+def _outage(ping: Mapping[str, Any]) -> Outage:
+    outage_s = ping["outage_s"]
+    return Outage(math.inf if outage_s is None else float(outage_s), int(ping["received"]), int(ping["lost"]))
 
 
 def report(drill: Drill, flow: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:

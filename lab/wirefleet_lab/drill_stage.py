@@ -29,7 +29,6 @@ from .topology import Lab, LabError
 
 LAB_COMMAND = Path(__file__).resolve().parents[1] / "lab.py"
 FLOWS = Path(__file__).with_name("flows.py")
-STREAM_PORT = 7007
 WELL_TIMEOUT_S = 180.0
 MOVE_TIMEOUT_S = 180.0
 _POLL_S = 0.2
@@ -119,16 +118,19 @@ class LabStage:
     def measured(self) -> Iterator[Callable[[], tuple[Outage, Outage]]]:
         """The stream's ends and the ping are children of ours and end with the block, whatever happens in it."""
         limit = ["--seconds", str(self._flow_s)]
-        port = str(STREAM_PORT)
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(
-                _child(self._inside(self._target, sys.executable, str(FLOWS), "sink", self.address, port, *limit))
+                _child(self._inside(self._target, sys.executable, str(FLOWS), "sink", self.address, *limit))
             )
             assert sink.stdout is not None
             if sink.stdout.readline().strip() != "ready":
-                raise LabError(f"nothing can listen at {self.address} port {port}")
+                raise LabError(f"nothing can listen at {self.address} port {flows.PORT}")
             stream = stack.enter_context(
-                _child(self._inside(self._source, sys.executable, str(FLOWS), "stream", self.address, port, *limit))
+                _child(
+                    self._inside(
+                        self._source, sys.executable, str(FLOWS), "stream", self.address, *limit, "--until-eof"
+                    )
+                )
             )
             ping = stack.enter_context(
                 _child(self._inside(self._source, *flows.ping_command(self.address, self._flow_s)))

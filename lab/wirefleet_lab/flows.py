@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What traffic notices of a fault: a ping every ten milliseconds, and a TCP stream with a block in the same rhythm.
 
-Both are programs of their own, so that they can run where a host's network is: ``python flows.py sink PORT`` on one
-host, ``python flows.py stream ADDRESS PORT`` on the other; ``ping`` is the system's. Needs nothing but Python.
+This is a program of its own, so that it can run where a host's network is, and needs nothing but Python and ``ping``:
+``python flows.py sink ADDRESS`` on one host, ``python flows.py stream ADDRESS`` and ``python flows.py ping ADDRESS`` on
+the other. Each prints its report as one line of JSON.
 
 An *outage* is the longest time in which nothing arrived, less the rhythm. TCP's own is longer than that of the path:
 it tries again at doubling intervals, so its retry may come late by as much again.
@@ -18,12 +19,14 @@ import re
 import select
 import socket
 import struct
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 INTERVAL_S = 0.01
+PORT = 7007
 PATIENCE_S = 20.0  # a stream that stands still for longer has broken, whatever TCP would say
 BLOCK = struct.Struct("!Q56x")
 _REPLY = re.compile(r"^\[(\d+\.\d+)\] .*icmp_seq=(\d+) .*time=", re.MULTILINE)
@@ -70,7 +73,17 @@ def longest_silence_s(arrivals: Sequence[float], ended_at: float) -> float:
     return max(0.0, max(end - start for start, end in zip(arrivals, ends, strict=True)) - INTERVAL_S)
 
 
-def stream(address: str, port: int, seconds: float, control: int) -> dict[str, object]:
+def ping(address: str, seconds: float) -> dict[str, object]:
+    """What a series of pings notices; outage_s is None if there was never an answer."""
+    done = subprocess.run(
+        ping_command(address, seconds), capture_output=True, text=True, timeout=seconds + PATIENCE_S, check=False
+    )
+    seen = read_pings(done.stdout, time.time())
+    outage_s = seen.outage_s if seen.received else None
+    return {"outage_s": outage_s, "received": seen.received, "lost": seen.lost, "error": done.stderr.strip() or None}
+
+
+def stream(address: str, port: int, seconds: float, control: Sequence[int] = ()) -> dict[str, object]:
     """Send a numbered block in every interval until the time is over or ``control`` (a descriptor) has ended."""
     sent, error = 0, None
     with socket.create_connection((address, port), timeout=10) as connection:
@@ -82,7 +95,7 @@ def stream(address: str, port: int, seconds: float, control: int) -> dict[str, o
                 connection.sendall(BLOCK.pack(sent))
                 sent += 1
                 pause_s = max(0.0, began + sent * INTERVAL_S - time.monotonic())
-                if select.select([control], [], [], pause_s)[0]:
+                if select.select(control, [], [], pause_s)[0]:
                     break
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(4096):  # the sink closes once it has everything
@@ -127,17 +140,21 @@ def read_stream(sender: dict[str, object], receiver: dict[str, object]) -> Outag
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one end of a stream; its report is one line of JSON. It ends when stdin does, or after so many seconds."""
-    parser = argparse.ArgumentParser(description="One end of a measured TCP stream.")
-    parser.add_argument("end", choices=["sink", "stream"])
+    """Run one of the three for so many seconds; a stream also ends with stdin, if asked to."""
+    parser = argparse.ArgumentParser(description="One end of a measured flow.")
+    parser.add_argument("what", choices=["sink", "stream", "ping"])
     parser.add_argument("address")
-    parser.add_argument("port", type=int)
+    parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--until-eof", action="store_true")
     options = parser.parse_args(argv)
-    if options.end == "sink":
+    if options.what == "sink":
         report = sink(options.address, options.port, options.seconds)
+    elif options.what == "stream":
+        control = [sys.stdin.fileno()] if options.until_eof else []
+        report = stream(options.address, options.port, options.seconds, control)
     else:
-        report = stream(options.address, options.port, options.seconds, sys.stdin.fileno())
+        report = ping(options.address, options.seconds)
     print(json.dumps(report), flush=True)
 
 

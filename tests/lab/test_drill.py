@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +17,18 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CHECKOUT / "lab"))
 
-from wirefleet_lab.drill import KINDS, Drill, Result, one_line, percentile, report, run_drill, summary, table  # noqa: E402
+from wirefleet_lab.drill import (  # noqa: E402
+    KINDS,
+    Drill,
+    Result,
+    from_measurements,
+    one_line,
+    percentile,
+    report,
+    run_drill,
+    summary,
+    table,
+)
 from wirefleet_lab.drill_stage import carrier  # noqa: E402
 from wirefleet_lab.flows import Outage  # noqa: E402
 from wirefleet_lab.topology import LabError  # noqa: E402
@@ -170,3 +182,60 @@ def test_the_carrier_is_the_peer_with_the_longest_prefix():
     assert carrier(seen, "10.86.0.3") == "hub-3"
     with pytest.raises(LabError):
         carrier(seen, "192.0.2.1")
+
+
+MEASURED = {
+    "round": 1,
+    "kind": "drain",
+    "hub": "hub-1",
+    "moved_to": "hub-2",
+    "ping": {"outage_s": 0.02, "received": 800, "lost": 0, "error": None},
+    "stream": {"sent": 790, "error": None},
+    "sink": {"received": 790, "outage_s": 0.03, "error": None},
+}
+
+
+def test_measurements_from_elsewhere_become_the_same_report(tmp_path):
+    path, output = tmp_path / "raw.json", tmp_path / "deep" / "report.json"
+    never = {**MEASURED, "hub": "hub-2", "ping": {"outage_s": None, "received": 0, "lost": 0, "error": "no"}}
+    path.write_text(json.dumps({"flow": {"from": "a"}, "hold_s": 5, "faults": [MEASURED, never]}))
+
+    done = lab_command("drill-report", str(path), "--output", str(output))
+
+    assert done.returncode == 0, done.stderr
+    document = json.loads(output.read_text())
+    assert document["drill"]["hubs"] == ["hub-1", "hub-2"]
+    assert document["summary"]["drain"]["p50_s"] == 0.02
+    assert document["summary"]["drain"]["p99_s"] is None
+    assert "drain" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"faults": []}',
+        '{"faults": [], "flow": {}, "hold_s": 1}',
+        '{"faults": [{}], "flow": {}, "hold_s": 1}',
+    ],
+)
+def test_what_are_no_measurements_is_refused(tmp_path, text):
+    path = tmp_path / "raw.json"
+    path.write_text(text)
+
+    done = lab_command("drill-report", str(path))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("lab: ")
+
+
+def lab_command(*arguments):
+    program = [sys.executable, str(CHECKOUT / "lab" / "lab.py"), "--prefix", "wf-none", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def test_measurements_keep_what_each_flow_noticed():
+    (one,) = from_measurements({"faults": [MEASURED]})
+
+    assert one == Result(1, "drain", "hub-1", "hub-2", Outage(0.02, 800, 0), Outage(0.03, 790, 0))

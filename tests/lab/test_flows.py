@@ -88,9 +88,9 @@ def end_of_stream(*arguments):
 
 def test_both_ends_of_a_stream_agree_and_it_ends_when_stdin_does():
     port = free_port()
-    with end_of_stream("sink", "127.0.0.1", port) as sink:
+    with end_of_stream("sink", "127.0.0.1", "--port", port) as sink:
         assert sink.stdout.readline() == "ready\n"
-        with end_of_stream("stream", "127.0.0.1", port, "--seconds", 60) as stream:
+        with end_of_stream("stream", "127.0.0.1", "--port", port, "--seconds", 60, "--until-eof") as stream:
             os.set_blocking(stream.stdout.fileno(), False)
             with pytest.raises(subprocess.TimeoutExpired):
                 stream.wait(0.5)
@@ -105,9 +105,9 @@ def test_both_ends_of_a_stream_agree_and_it_ends_when_stdin_does():
 
 def test_a_stream_whose_other_end_dies_is_broken():
     port = free_port()
-    with end_of_stream("sink", "127.0.0.1", port) as sink:
+    with end_of_stream("sink", "127.0.0.1", "--port", port) as sink:
         assert sink.stdout.readline() == "ready\n"
-        with end_of_stream("stream", "127.0.0.1", port, "--seconds", 60) as stream:
+        with end_of_stream("stream", "127.0.0.1", "--port", port, "--seconds", 60, "--until-eof") as stream:
             with pytest.raises(subprocess.TimeoutExpired):
                 stream.wait(0.3)
             sink.kill()
@@ -129,3 +129,21 @@ def test_a_stream_whose_other_end_dies_is_broken():
 )
 def test_a_stream_survives_only_whole(sent, received, is_broken):
     assert flows.read_stream(sent, received).lost == is_broken
+
+
+def test_a_stream_ends_by_itself_after_its_time():
+    port = free_port()
+    with end_of_stream("sink", "127.0.0.1", "--port", port) as sink:
+        assert sink.stdout.readline() == "ready\n"
+        with end_of_stream("stream", "127.0.0.1", "--port", port, "--seconds", 0.3) as stream:
+            sent = json.loads(stream.communicate(timeout=10)[0])
+        received = json.loads(sink.communicate(timeout=10)[0])
+
+    assert flows.read_stream(sent, received).lost == 0
+
+
+def test_pings_of_this_machine_have_no_outage():
+    report = flows.ping("127.0.0.1", 0.5)
+
+    assert (report["received"], report["lost"]) == (50, 0)
+    assert report["outage_s"] < 0.4
