@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 INTERVAL_S = 0.01
 PORT = 7007
+CONNECT_S = 10.0
 PATIENCE_S = 20.0  # a stream that stands still for longer has broken, whatever TCP would say
 BLOCK = struct.Struct("!Q56x")
 _REPLY = re.compile(r"^\[(\d+\.\d+)\] .*icmp_seq=(\d+) .*time=", re.MULTILINE)
@@ -86,11 +87,11 @@ def ping(address: str, seconds: float) -> dict[str, object]:
 def stream(address: str, port: int, seconds: float, control: Sequence[int] = ()) -> dict[str, object]:
     """Send a numbered block in every interval until the time is over or ``control`` (a descriptor) has ended."""
     sent, error = 0, None
-    with socket.create_connection((address, port), timeout=10) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(PATIENCE_S)
-        began = time.monotonic()
-        try:
+    try:
+        with _connected(address, port) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(PATIENCE_S)
+            began = time.monotonic()
             while time.monotonic() - began < seconds:
                 connection.sendall(BLOCK.pack(sent))
                 sent += 1
@@ -100,9 +101,21 @@ def stream(address: str, port: int, seconds: float, control: Sequence[int] = ())
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(4096):  # the sink closes once it has everything
                 pass
-        except OSError as failure:
-            error = str(failure)
+    except OSError as failure:
+        error = str(failure)
     return {"sent": sent, "error": error}
+
+
+def _connected(address: str, port: int) -> socket.socket:
+    """The sink may begin a moment later than the stream. Raises OSError."""
+    deadline = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            return socket.create_connection((address, port), timeout=CONNECT_S)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def sink(address: str, port: int, seconds: float) -> dict[str, object]:
