@@ -83,6 +83,13 @@ def draining_hubs(observed: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(member["public_key"] for member in members if _standing(member) == DRAINING)
 
 
+def is_settled(observed: Mapping[str, Any]) -> bool:
+    """Whether every hub has answered and the cluster has a leader: right after a start or a change neither is so."""
+    members = [member for group in observed.get("groups") or () for member in group["members"]]
+    cluster = observed.get("cluster")
+    return all(_standing(member) != GONE for member in members) and (not cluster or bool(cluster.get("leader")))
+
+
 def _standing(member: Mapping[str, Any]) -> str:
     """A hub that said it would go, and went, counts as drained: that is what draining is for."""
     return DRAINING if member.get("is_draining") else str(member.get("standing") or GOOD)

@@ -28,6 +28,13 @@ options:
     description: Also ask for what the hubs share, see RV(status.cluster). Only hubs have it.
     type: bool
     default: false
+  settle_s:
+    description:
+      - Ask again every second, for at most so many seconds, until every hub has answered heartbeats and the hubs have a
+        leader. Right after a start or a change neither is so.
+      - The last answer is returned, whatever it says. In check mode nothing is waited for.
+    type: int
+    default: 0
 author:
   - WireFleet (@wirefleet)
 seealso:

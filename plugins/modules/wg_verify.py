@@ -58,6 +58,13 @@ options:
       - Without it, the first of the planned hubs is expected to be the active one.
     type: dict
     default: {}
+  fail_on_active_hub:
+    description:
+      - Whether V(active_hub_mismatch) is an error. Otherwise it is a warning.
+      - A spoke that has left a hub for a moment stays where it is with the policy V(active_standby), such as after an
+        upgrade of that hub.
+    type: bool
+    default: true
   fail_on_findings:
     description: Fail if there is any finding of severity V(error).
     type: bool
