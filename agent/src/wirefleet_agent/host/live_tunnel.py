@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..config import HostPort, PeerConfig, TunnelConfig, numeric_endpoint, plan_changes, planned_routes
+from ..config import (
+    HostPort,
+    Ownership,
+    OwningGroup,
+    PeerConfig,
+    Prefix,
+    TunnelConfig,
+    numeric_endpoint,
+    ownership,
+    plan_changes,
+    planned_routes,
+)
 from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort
 from ..control import Applied, Applier
 from ..core import Device, Peer
@@ -111,7 +122,8 @@ class LiveTunnel:
         if opened is None:
             return
         opened.tunnel.on_removed = None
-        for change in plan_changes(_as_it_is(config, opened.tunnel.device), None, routed=config):
+        device = opened.tunnel.device
+        for change in plan_changes(_as_it_is(config, device), None, routed=config, owned=_owned(config, device)):
             # One by one: a step that fails must not bring the others back.
             try:
                 opened.applier.apply((change,), self._loop.now())
@@ -134,8 +146,12 @@ class LiveTunnel:
         self._logger.info("tunnel_opened", name=new.name, peers=len(new.peers))
 
     def _change(self, opened: OpenTunnel, new: TunnelConfig) -> None:
-        old = _as_it_is(self.config, opened.tunnel.device)
-        changes = (*plan_changes(old, new, routed=self.config), *(_host_side(new) if opened.tunnel.is_up else ()))
+        device = opened.tunnel.device
+        old, owned = _as_it_is(self.config, device), _owned(self.config, device)
+        changes = (
+            *plan_changes(old, new, routed=self.config, owned=owned),
+            *(_host_side(new) if opened.tunnel.is_up else ()),
+        )
         applied = opened.applier.apply(changes, self._loop.now())
         self.config = new
         concerned = self._proofs.note(changes, applied, opened.tunnel.device.peers, self._loop.now())
@@ -200,3 +216,26 @@ def _as_it_is(config: TunnelConfig | None, device: Device) -> TunnelConfig | Non
         for peer in device.peers.values()
     )
     return replace(config, interface=replace(config.interface, private_key=device.private_key), peers=peers)
+
+
+def _owned(config: TunnelConfig | None, device: Device) -> Ownership | None:
+    """Who really owns the prefixes. Who starts active is known to the configuration alone."""
+    if config is None:
+        return None
+    wanted = ownership(config).groups
+    groups = {
+        name: OwningGroup(
+            name,
+            tuple(peer.public_key for peer in group.members),
+            _in_order(group.prefixes, wanted[name].prefixes if name in wanted else ()),
+            wanted[name].start if name in wanted else group.active.public_key,
+            None if group.direct is None else group.direct.public_key,
+        )
+        for name, group in device.groups.items()
+    }
+    return Ownership({peer.public_key: peer.allowed_ips for peer in device.peers.values()}, groups)
+
+
+def _in_order(prefixes: tuple[Prefix, ...], wanted: tuple[Prefix, ...]) -> tuple[Prefix, ...]:
+    """As ``wanted`` if it is these: their order says nothing."""
+    return wanted if set(prefixes) == set(wanted) else prefixes

@@ -22,6 +22,7 @@ NOT_RUNNING: Mapping[str, object] = {
     "listen_port": None,
     "interface": None,
     "peers": [],
+    "groups": [],
     "drops": {},
     "error": None,
     "counters": {},
