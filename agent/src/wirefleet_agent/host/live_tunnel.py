@@ -23,6 +23,7 @@ from ..config import (
 from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort
 from ..control import Applied, Applier
 from ..core import Device, Peer
+from ..drivers.interfaces import HeartbeatDriver
 from ..engine import Loop, Resolver, Tunnel, making_peers
 from ..errors import WireFleetError
 from ..keys import PublicKey
@@ -45,6 +46,7 @@ class OpenTunnel:
 
     tunnel: Tunnel
     applier: Applier
+    heartbeats: HeartbeatDriver
     close: Callable[[], None]
 
 
@@ -54,7 +56,10 @@ class TunnelOpener(Protocol):
 
 
 class LiveTunnel:
-    """Owns at most one open tunnel. Peers that a change does not concern keep their sessions."""
+    """Owns at most one open tunnel. Peers that a change does not concern keep their sessions.
+
+    on_settled: the tunnel is as configured now. on_closing: it will go, or has gone.
+    """
 
     def __init__(self, open_tunnel: TunnelOpener, resolver: Resolver, loop: Loop, logger: Logger) -> None:
         self._open_tunnel = open_tunnel
@@ -65,6 +70,8 @@ class LiveTunnel:
         self.config: TunnelConfig | None = None
         self._proofs = Proofs()
         self.on_removed: Callable[[], None] = lambda: None
+        self.on_settled: Callable[[OpenTunnel, TunnelConfig], None] = lambda _opened, _config: None
+        self.on_closing: Callable[[], None] = lambda: None
 
     @property
     def tunnel(self) -> Tunnel | None:
@@ -105,6 +112,23 @@ class LiveTunnel:
             tunnel.device.start_handshake(peer, self._loop.now())
         tunnel.flush()
 
+    def reconnect(self, public_key: PublicKey) -> None:
+        """A peer does not answer: a handshake, there where it is configured to be, its name asked for once more."""
+        if self._open is None or self.config is None:
+            return
+        device, now = self._open.tunnel.device, self._loop.now()
+        peer = device.peers.get(public_key)
+        name = next((each.endpoint for each in self.config.peers if each.public_key == public_key), None)
+        if peer is None or name is None:
+            return
+        endpoint = numeric_endpoint(name)
+        if isinstance(endpoint, HostPort):
+            self._resolver.resolve_again(public_key)
+        elif endpoint != peer.endpoint:
+            device.set_endpoint(peer, endpoint, now)
+        device.start_handshake(peer, now)
+        self._open.tunnel.flush()
+
     def start_over(self) -> None:
         """New sockets and handshakes now: after a sleep nothing that was known of the underlay counts any more."""
         if self._open is None:
@@ -116,6 +140,8 @@ class LiveTunnel:
     def close(self) -> None:
         """Routes, addresses and rules first, then the interface. Idempotent; an error is logged, the rest goes on."""
         opened, config = self._open, self.config
+        if opened is not None:
+            self.on_closing()
         self._open = self.config = None
         self._proofs.clear()
         self._resolver.clear()
@@ -171,6 +197,7 @@ class LiveTunnel:
         }
         again = {change.public_key for change in applied.unresolved}
         self._resolver.watch(names, again, self._resolved)
+        self.on_settled(opened, new)
 
     def _resolved(self, public_key: PublicKey, endpoint: Endpoint) -> None:
         if self._open is None or public_key not in self._open.tunnel.device.peers:
@@ -185,6 +212,7 @@ class LiveTunnel:
     def _removed(self) -> None:
         """Somebody deleted the interface: there is nothing left to clean up but our own side of it."""
         self._logger.warning("interface_removed", name=self._open.tunnel.name if self._open else None)
+        self.on_closing()
         if self._open is not None:
             self._open.close()
         self._open = self.config = None

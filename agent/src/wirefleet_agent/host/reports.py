@@ -83,10 +83,13 @@ def _names(config: TunnelConfig | None) -> dict[str, str | None]:
 
 
 def _group_status(group: Group, now: float) -> Json:
-    """Keys, in the order of the configuration. direct: the member that the prefixes are of, on a hub."""
+    """Members in the order of the configuration; heartbeats add what they know (``redundancy``).
+
+    direct: the member that the prefixes are of, on a hub.
+    """
     return {
         "name": group.name,
-        "members": [str(peer.public_key) for peer in group.members],
+        "members": [{"public_key": str(peer.public_key)} for peer in group.members],
         "active": str(group.active.public_key),
         "active_for_s": round(max(0.0, now - group.since), 3),
         "direct": None if group.direct is None else str(group.direct.public_key),

@@ -155,7 +155,8 @@ def _group_lines(reply: Json) -> list[str]:
         if active == direct:
             continue
         name = group["name"] if direct is None else names.get(direct, direct)
-        members = ", ".join(names.get(key, key) for key in group["members"] if key != direct)
+        keys = [member["public_key"] for member in group["members"]]
+        members = ", ".join(names.get(key, key) for key in keys if key != direct)
         lines.append(f"  group {name}: {names.get(active, active)} is active for {group['active_for_s']:.0f} s")
         lines.append(f"    of {members}; {', '.join(group['prefixes']) or 'nothing'}")
     return lines
