@@ -20,6 +20,8 @@ TOOLCHAIN = (
     "pywin32", "cryptography", "cffi", "psutil", "pynacl", "structlog", "dishka", "installer", "pytest", "hypothesis",
     "pytest-timeout", "colorama", "pytun-pmd3",
 )  # fmt: skip
+# Published as source only, pure Python: built here.
+BUILT = ("pysyncobj",)
 CONSTRAINTS = CHECKOUT / "requirements" / "constraints.txt"
 _FOR_WINDOWS = [
     "--platform", "win_amd64", "--python-version", "3.11", "--implementation", "cp", "--only-binary=:all:",
@@ -61,3 +63,4 @@ def install_toolchain(site_packages: Path) -> None:
     _pip(
         "install", "--no-compile", "--target", site_packages, "--constraint", CONSTRAINTS, *_FOR_WINDOWS, *TOOLCHAIN
     )  # fmt: skip
+    _pip("install", "--no-compile", "--no-deps", "--target", site_packages, "--constraint", CONSTRAINTS, *BUILT)

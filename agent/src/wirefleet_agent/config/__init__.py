@@ -25,8 +25,10 @@ from .ownership import Ownership, OwningGroup, heartbeat_addresses, ownership
 from .parsing import MAX_TEXT_CHARACTERS, parse, with_secrets
 from .planning import numeric_endpoint, plan_changes
 from .problems import ConfigErrors, ValueProblem
+from .refusal import without_peers
 from .rendering import REDACTED, redact_conf, render, render_redacted, render_toml
 from .routing import default_route_rules, effective_fwmark, needed_routes, planned_routes
+from .toml_cluster import ClusterMember, ClusterOptions
 from .values import parse_prefix
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "MAX_TEXT_CHARACTERS",
     "REDACTED",
     "AgentOptions",
+    "ClusterMember",
+    "ClusterOptions",
     "ConfigErrors",
     "GroupConfig",
     "GroupPolicy",
@@ -68,4 +72,5 @@ __all__ = [
     "render_redacted",
     "render_toml",
     "with_secrets",
+    "without_peers",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..keys import PresharedKey, PrivateKey, PublicKey
+from .toml_cluster import ClusterOptions
 
 Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
 InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -111,6 +112,7 @@ class AgentOptions:
     heartbeat: HeartbeatConfig | None = None
     groups: tuple[GroupConfig, ...] = ()
     relays: RelaysConfig | None = None
+    cluster: ClusterOptions | None = None
 
 
 @dataclass(frozen=True)

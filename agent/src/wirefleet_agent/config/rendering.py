@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from .model import AgentOptions, InterfaceConfig, PeerConfig, TunnelConfig
+from .toml_cluster import cluster_lines
 
 REDACTED = "(redacted)"
 _SECRET_NAME = re.compile(
@@ -80,6 +81,8 @@ def render_toml(config: TunnelConfig) -> str:
     lines += [f"forwarding = {str(options.is_forwarding).lower()}", "", "[logging]"]
     lines.append(f"level = {_toml_text(options.log_level)}")
     lines += _redundancy_lines(options)
+    if options.cluster is not None:
+        lines += ["", *cluster_lines(options.cluster)]
     named = [peer for peer in config.peers if peer.name is not None]
     if named:
         lines += ["", "[peers]"]

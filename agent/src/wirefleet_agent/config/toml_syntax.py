@@ -13,6 +13,7 @@
     level = "info"           # debug info warning error
     [peers]                  # public key -> name, for people; keys of strangers are ignored
     "BASE64=" = "hub-2"
+    [cluster]                # see toml_cluster.py
 
 and redundancy, see ``redundancy_syntax``.
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import get_args
 
 from ..keys import PublicKey
@@ -28,10 +30,11 @@ from . import values
 from .model import AgentOptions, LogLevel, Role
 from .problems import Problems, ValueProblem
 from .redundancy_syntax import read_groups, read_heartbeat, read_relays
+from .toml_cluster import read_cluster
 from .toml_reader import Places, TomlReader, load
 
 SCHEMA = 1
-_KEYS = ("schema", "host", "logging", "peers", "heartbeat", "groups", "relays")
+_KEYS = ("schema", "host", "logging", "peers", "heartbeat", "groups", "relays", "cluster")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def read_toml(text: str, problems: Problems) -> TomlFile:
         reader.problem("", "schema", "unknown schema", f"write schema = {SCHEMA}")
     host = reader.section(document, "host", ("name", "role", "forwarding"))
     logging = reader.section(document, "logging", ("level",))
+    cluster: Mapping[str, object] | None = reader.get("", document, "cluster", dict)
     options = AgentOptions(
         is_forwarding=reader.get("host", host, "forwarding", bool) or False,
         log_level=reader.choice("logging", logging, "level", get_args(LogLevel)) or "info",
@@ -63,6 +67,7 @@ def read_toml(text: str, problems: Problems) -> TomlFile:
         heartbeat=read_heartbeat(document, reader),
         groups=read_groups(document, reader),
         relays=read_relays(document, reader),
+        cluster=None if cluster is None else read_cluster(cluster, partial(reader.problem, "cluster")),
     )
     return TomlFile(places, options, _names(document, reader))
 

@@ -19,6 +19,7 @@ from ..config import (
     ownership,
     plan_changes,
     planned_routes,
+    without_peers,
 )
 from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort
 from ..control import Applied, Applier
@@ -59,6 +60,8 @@ class LiveTunnel:
     """Owns at most one open tunnel. Peers that a change does not concern keep their sessions.
 
     on_settled: the tunnel is as configured now. on_closing: it will go, or has gone.
+    config: what runs; wanted: what was asked for, with the peers that are refused. before_switch: may set ``refused``.
+    after_switch: called when the tunnel is as wanted, or (None) gone.
     """
 
     def __init__(self, open_tunnel: TunnelOpener, resolver: Resolver, loop: Loop, logger: Logger) -> None:
@@ -72,6 +75,10 @@ class LiveTunnel:
         self.on_removed: Callable[[], None] = lambda: None
         self.on_settled: Callable[[OpenTunnel, TunnelConfig], None] = lambda _opened, _config: None
         self.on_closing: Callable[[], None] = lambda: None
+        self.wanted: TunnelConfig | None = None
+        self.refused: frozenset[PublicKey] = frozenset()
+        self.before_switch: Callable[[TunnelConfig], None] = lambda _config: None
+        self.after_switch: Callable[[TunnelConfig | None], None] = lambda _config: None
 
     @property
     def tunnel(self) -> Tunnel | None:
@@ -87,11 +94,37 @@ class LiveTunnel:
         if new is None:
             self.close()
             return
+        self.before_switch(new)
+        allowed = without_peers(new, self.refused)
         with making_peers(sum(1 + len(peer.allowed_ips) for peer in new.peers)):
             if self._open is None:
-                self._start(new)
+                self._start(allowed)
             else:
-                self._change(self._open, new)
+                self._change(self._open, allowed)
+        self.wanted = new
+        self.after_switch(new)
+
+    def refuse(self, keys: frozenset[PublicKey]) -> None:
+        """From now on these peers are not there, whatever the configuration says; those that were come back.
+
+        Raises RefusedError, DriverError if routes could not follow; the peers themselves are gone then too.
+        """
+        if keys == self.refused:
+            return
+        self.refused = keys
+        if self._open is None or self.wanted is None:
+            return
+        tunnel = self._open.tunnel
+        for key in keys & tunnel.device.peers.keys():  # at once: to plan all of a hub's peers takes a moment
+            tunnel.device.remove_peer(key, self._loop.now())
+        tunnel.flush()
+        self.switch_to(self.wanted)
+
+    @property
+    def refused_peers(self) -> list[str]:
+        """Peers of the configuration that are not there because they are refused."""
+        peers = self.wanted.peers if self.wanted is not None else ()
+        return [str(peer.public_key) for peer in peers if peer.public_key in self.refused]
 
     def is_proven(self, peer: Peer) -> bool:
         """Whether the peer has answered since the last change that concerned it; sessions outlive such changes."""
@@ -142,7 +175,8 @@ class LiveTunnel:
         opened, config = self._open, self.config
         if opened is not None:
             self.on_closing()
-        self._open = self.config = None
+        self._open = self.config = self.wanted = None
+        self.after_switch(None)
         self._proofs.clear()
         self._resolver.clear()
         if opened is None:

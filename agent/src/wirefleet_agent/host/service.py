@@ -17,6 +17,8 @@ from pathlib import Path
 from ..engine import Handle, Loop
 from ..errors import DriverError, RefusedError, WireFleetError
 from ..observe import Counters, Logger
+from .cluster_calls import ClusterCalls
+from .cluster_service import ClusterService
 from .configuration import Configuration
 from .control_protocol import Json
 from .control_server import ControlServer
@@ -52,6 +54,7 @@ class TunnelService:
         logger: Logger,
         process: ProcessFacts,
         redundancy: Redundancy,
+        cluster: ClusterService,
     ) -> None:
         self._paths = paths
         self._configuration = configuration
@@ -64,13 +67,15 @@ class TunnelService:
         self._logger = logger
         self._process = process
         self._redundancy = redundancy
+        self._cluster = cluster
+        cluster.count_spokes = lambda: None if redundancy.ha is None else redundancy.ha.spokes_using_us
         self._retry: Handle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._confirm_timer: Handle | None = None
         self._last_error: WireFleetError | None = None
         configuration.switch_to = live.switch_to
         live.on_removed = self._interface_removed
-        control.handlers.update(self._handlers())
+        control.handlers.update(self._handlers() | ClusterCalls(cluster, live).handlers)
 
     def start(self) -> None:
         """Serve the control socket and bring up what is configured, if it can be. Raises DriverError for the socket."""
@@ -95,6 +100,7 @@ class TunnelService:
             if timer is not None:
                 timer.cancel()
         self._live.close()
+        self._cluster.stop()
         self._control.stop()
         self._logger.info("service_stopped", tunnel=self._paths.name)
 
@@ -174,7 +180,8 @@ class TunnelService:
         if reply["changed"]:
             self._counters.add("config_applied")
             self._logger.info("config_applied", digest=reply["digest"], is_pending=reply["pending"])
-        return reply | {"running": True}
+        refused = self._live.refused_peers
+        return reply | {"running": True} | ({"refused_peers": refused} if refused else {})
 
     def _confirm(self, request: ConfirmRequest) -> Json:
         reply = self._configuration.confirm(request)

@@ -37,9 +37,10 @@ from ..core import Device, Entropy, Tai64nClock, stamp_of
 from ..drivers.heartbeat_udp import UdpHeartbeats
 from ..drivers.interfaces import HeartbeatDriver, RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from ..engine import Loop, Resolver, Supervisor, Tunnel
-from ..engine.ha_settings import HubState, LocalHubState
+from ..engine.ha_settings import HubState
 from ..errors import InternalError
 from ..observe import Counters, Logger, Logs, get_logger
+from .cluster_service import ClusterService
 from .configuration import Configuration
 from .control_server import ControlServer
 from .deadline import BootClock
@@ -122,13 +123,14 @@ class DaemonProvider(Provider):
     releases = provide(ReleaseStore)
     configuration = provide(Configuration)
     live_tunnel = provide(LiveTunnel)
+    cluster = provide(ClusterService)
     service = provide(TunnelService)
     control_server = provide(ControlServer)
     redundancy = provide(Redundancy)
 
     @provide
-    def hub_state(self) -> HubState:
-        return LocalHubState()
+    def hub_state(self, cluster: ClusterService) -> HubState:
+        return cluster.state
 
     @provide
     def keys(self, paths: Paths) -> KeyStore:
