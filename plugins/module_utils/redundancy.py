@@ -70,7 +70,7 @@ def group_troubles(
             message = f"the group {planned['name']} is not configured: nothing fails over"
             yield Trouble("group_missing", True, None, message, "apply the configuration again")
             continue
-        standings = {names.get(one["public_key"]): _standing(one) for one in group["members"]}
+        standings = {names.get(str(one["public_key"])): _standing(one) for one in _members(group)}
         for hub in planned["members"]:
             yield from _member(hub, standings.get(hub))
         placed = names.get(overrides.get(str(plan_slice["public_key"]), ""))
@@ -79,15 +79,20 @@ def group_troubles(
 
 def draining_hubs(observed: Mapping[str, Any]) -> frozenset[str]:
     """Public keys of the hubs that are being drained, as far as this host has heard; also of those that went then."""
-    members = [member for group in observed.get("groups") or () for member in group["members"]]
+    members = [member for group in observed.get("groups") or () for member in _members(group)]
     return frozenset(member["public_key"] for member in members if _standing(member) == DRAINING)
 
 
 def is_settled(observed: Mapping[str, Any]) -> bool:
     """Whether every hub has answered and the cluster has a leader: right after a start or a change neither is so."""
-    members = [member for group in observed.get("groups") or () for member in group["members"]]
+    members = [member for group in observed.get("groups") or () for member in _members(group)]
     cluster = observed.get("cluster")
     return all(_standing(member) != GONE for member in members) and (not cluster or bool(cluster.get("leader")))
+
+
+def _members(group: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Without heartbeats the agent knows no more of a member than its key."""
+    return [one if isinstance(one, Mapping) else {"public_key": one} for one in group["members"]]
 
 
 def _standing(member: Mapping[str, Any]) -> str:

@@ -107,8 +107,9 @@ status:
       type: dict
     groups:
       description: >-
-        Peers that may carry the same traffic, each with C(name), C(policy), C(active) (a public key), C(since_s),
-        C(switches) and C(members), of which each has C(public_key), C(name), C(standing) and C(rtt_s) of heartbeats.
+        Peers that may carry the same traffic, each with C(name), C(policy), C(active) (a public key), C(active_for_s),
+        C(switches), C(prefixes) and C(members), of which each has C(public_key), C(standing), C(is_draining) and
+        C(rtt_s) of heartbeats.
       type: list
       elements: dict
     cluster:
