@@ -216,7 +216,7 @@ def test_wg_set_of_a_groups_prefix_on_a_standby_member_switches_nothing(star: St
 def test_a_member_that_wg_removes_is_put_back_with_the_next_configuration(star: Star) -> None:
     star.wg("set", star.spoke.tunnel, "peer", star.hubs[0].public_key, "remove")
     (group,) = star.spoke.call("status")["groups"]  # type: ignore[misc]
-    assert group["members"] == [group["active"]] == [star.hubs[1].public_key]
+    assert [member["public_key"] for member in group["members"]] == [group["active"]] == [star.hubs[1].public_key]
 
     star.move_to(0)
 
@@ -227,7 +227,7 @@ def test_a_member_that_wg_removes_is_put_back_with_the_next_configuration(star: 
 def test_status_tells_who_is_active_and_since_when(star: Star) -> None:
     (group,) = star.spoke.call("status")["groups"]  # type: ignore[misc]
     assert group["name"] == "hubs"
-    assert group["members"] == [hub.public_key for hub in star.hubs]
+    assert [member["public_key"] for member in group["members"]] == [hub.public_key for hub in star.hubs]
     assert group["prefixes"] == list(GROUP)
     assert group["direct"] is None
 
