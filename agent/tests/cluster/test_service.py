@@ -105,12 +105,12 @@ class Site:
         statuses = [hub.cluster.report.status for hub in running]
         return all(status is not None and status.is_writable for status in statuses)
 
-    def change(self, hub: HubHost, **request: object) -> dict[str, object]:
-        ticket = hub.ask("cluster.propose", **request)["ticket"]
+    def change(self, asked: HubHost, /, **request: object) -> dict[str, object]:
+        ticket = asked.ask("cluster.propose", **request)["ticket"]
 
         def outcome() -> dict[str, object] | None:
             self.turn()
-            found = hub.ask("cluster.outcome", ticket=ticket)
+            found = asked.ask("cluster.outcome", ticket=ticket)
             return found if found["is_done"] else None
 
         found = wait_for(outcome, 15)
@@ -304,6 +304,7 @@ def test_the_cluster_key_is_in_no_reply_and_no_log(site, capsys):
     site.start(first)
 
     replies = [site.apply(first), first.ask("cluster.status"), first.service.status()]
+    site.stop()
 
     said = json.dumps(replies, default=str) + "".join(capsys.readouterr())
     assert "cluster_started" in said

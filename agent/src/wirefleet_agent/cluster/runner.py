@@ -98,6 +98,8 @@ class ClusterRunner:
         self._proposals: dict[str, _Proposal] = {}
         self._leader_seen = time.monotonic()
         self._is_writable = False
+        self._applied = 0
+        self._finished: list[tuple[str, Json | WireFleetError]] = []
         self._published: tuple[int, ClusterReport] = (-1, self.report)
 
     # From the loop's thread
@@ -146,6 +148,9 @@ class ClusterRunner:
         if not self._is_stopping.is_set():
             self._on_change()
 
+    def _keep(self, report: ClusterReport) -> None:
+        self._take(self.view, report)
+
     # The thread's own
 
     def _run(self) -> None:
@@ -165,6 +170,7 @@ class ClusterRunner:
         try:
             replica = Replica(self.settings, self._key, on_role=self._role_changed)
             replica.watch(self._reader.fileno(), self._drain)
+            self._applied = 0
             while not self._is_stopping.is_set():
                 self._turn(replica)
         except (JournalDamaged, OSError) as error:
@@ -194,10 +200,12 @@ class ClusterRunner:
             counters.malformed,
             counters.refused_pickles,
         )
-        if (replica.state.version, report) != self._published:
+        # With a snapshot the state may be an older one for a moment, until what follows it is applied again.
+        is_behind, self._applied = status.applied_index < self._applied, max(self._applied, status.applied_index)
+        if not is_behind and (replica.state.version, report) != self._published:
             self._published = replica.state.version, report
-            view = replica.state.view()
-            self._post(lambda: self._take(view, report))
+            self._post(partial(self._take, replica.state.view(), report))
+        self._tell_finished()
 
     def _begin_proposals(self, replica: Replica) -> None:
         with self._lock:
@@ -238,8 +246,14 @@ class ClusterRunner:
             self._post(partial(self._on_role, term, role))
 
     def _finish(self, ticket: str, outcome: Json | WireFleetError) -> None:
+        """Told after the view: whoever hears that a change was made can read it."""
         del self._proposals[ticket]
-        self._post(lambda: self._settle(ticket, outcome))
+        self._finished.append((ticket, outcome))
+
+    def _tell_finished(self) -> None:
+        finished, self._finished = self._finished, []
+        for ticket, outcome in finished:
+            self._post(partial(self._settle, ticket, outcome))
 
     def _fail(self, problem: str) -> None:
         """Say so, refuse what is asked meanwhile, and wait a little."""
@@ -247,7 +261,7 @@ class ClusterRunner:
         self._published = -1, report
         if self._on_problem is not None:
             self._post(partial(self._on_problem, problem))
-        self._post(lambda: self._take(self.view, report))
+        self._post(partial(self._keep, report))
         limit = time.monotonic() + _REOPEN_S
         while not self._is_stopping.is_set() and (left_s := limit - time.monotonic()) > 0:
             with self._lock:
@@ -256,6 +270,7 @@ class ClusterRunner:
                 ticket = str(proposal.command["id"])
                 self._proposals[ticket] = proposal
                 self._finish(ticket, _no_quorum(may_be_made=proposal.is_under_way or proposal.may_be_made))
+            self._tell_finished()
             self._is_stopping.wait(min(left_s, _TICK_S))
 
     def _drain(self) -> None:
