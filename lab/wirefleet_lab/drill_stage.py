@@ -31,6 +31,7 @@ LAB_COMMAND = Path(__file__).resolve().parents[1] / "lab.py"
 FLOWS = Path(__file__).with_name("flows.py")
 WELL_TIMEOUT_S = 180.0
 MOVE_TIMEOUT_S = 180.0
+HOLD_PATIENCE_S = 10.0
 _POLL_S = 0.2
 _END_TIMEOUT_S = 30.0
 
@@ -79,12 +80,20 @@ class LabStage:
         self.wait_until_well()
 
     def wait_until_well(self) -> None:
-        spokes = [host.name for host in self._lab.hosts if host.name not in self.hubs]
-        self._wait(
-            lambda: all(are_members_well(self.agent(spoke, "status")) for spoke in spokes),
-            WELL_TIMEOUT_S,
-            "not all hubs are well again",
-        )
+        """A hub that was broken often is held for minutes; restarting the spokes' agents lets them forget how often."""
+        spokes = (self._source, self._target)
+        patience = time.monotonic() + HOLD_PATIENCE_S
+
+        def is_well() -> bool:
+            nonlocal patience
+            held = [spoke for spoke in spokes if not are_members_well(self.agent(spoke, "status"))]
+            if held and time.monotonic() > patience:
+                patience = time.monotonic() + HOLD_PATIENCE_S
+                for spoke in held:
+                    self.agent(spoke, "daemon", "restart", "--wait")
+            return not held
+
+        self._wait(is_well, WELL_TIMEOUT_S, "not all hubs are well again")
 
     def _wait(self, claim: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
         deadline = time.monotonic() + timeout_s

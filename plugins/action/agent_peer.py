@@ -11,23 +11,31 @@ from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import A
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
 
 _MAX_REASON = 200
+# State -> how a diff shows the peer before and after.
+_SIDES = {
+    "revoked": ("accepted", "revoked"),
+    "restored": ("revoked", "accepted"),
+    "placed": ("placed as planned or elsewhere", "placed"),
+    "planned": ("placed", "placed as planned"),
+}
 
 
 class ActionModule(AgentAction):
-    """All hubs refuse a peer, or its configuration counts again. Asked of any one hub."""
+    """What all hubs do with a peer: refuse it, or wish it at a certain hub. Asked of any one hub."""
 
     ARGUMENT_SPEC: ClassVar[dict[str, Any]] = {
         "peer": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["revoked", "restored"], "required": True},
+        "state": {"type": "str", "choices": list(_SIDES), "required": True},
         "reason": {"type": "str"},
+        "hub": {"type": "str"},
     }
-    SPEC_RULES: ClassVar[dict[str, Any]] = {"required_if": [("state", "revoked", ["reason"])]}
+    SPEC_RULES: ClassVar[dict[str, Any]] = {
+        "required_if": [("state", "revoked", ["reason"]), ("state", "placed", ["hub"])]
+    }
 
     def act(self) -> dict[str, Any]:
-        peer, calls = _checked_peer(str(self.options["peer"])), 0
-        verb = ["peer", "restore", peer]
-        if self.options["state"] == "revoked":
-            verb = ["peer", "revoke", peer, f"--reason={_checked_reason(str(self.options['reason']))}"]
+        peer, calls = _checked_peer(str(self.options["peer"]), "peer"), 0
+        verb = self._verb(peer)
 
         def change() -> dict[str, Any]:
             nonlocal calls
@@ -38,7 +46,7 @@ class ActionModule(AgentAction):
         # Asked again, the agent says that it was so before: by us, on a connection that is gone.
         result: dict[str, Any] = {"changed": bool(reply["changed"]) or calls > 1, "peer": peer}
         if self._task.diff and result["changed"]:
-            before, after = ("accepted", "revoked") if self.options["state"] == "revoked" else ("revoked", "accepted")
+            before, after = _SIDES[self.options["state"]]
             result["diff"] = {
                 "before": f"{peer}: {before}\n",
                 "after": f"{peer}: {after}\n",
@@ -46,8 +54,16 @@ class ActionModule(AgentAction):
             }
         return result
 
+    def _verb(self, peer: str) -> list[str]:
+        state = self.options["state"]
+        if state == "revoked":
+            return ["peer", "revoke", peer, f"--reason={_checked_reason(str(self.options['reason']))}"]
+        if state == "placed":
+            return ["peer", "place", peer, "--hub", _checked_peer(str(self.options["hub"]), "hub")]
+        return ["peer", "place", peer, "--planned"] if state == "planned" else ["peer", "restore", peer]
 
-def _checked_peer(text: str) -> str:
+
+def _checked_peer(text: str, option: str) -> str:
     """A name or a key: nothing that the agent's command line could take for an option."""
     if is_host_name(text):
         return text
@@ -55,7 +71,7 @@ def _checked_peer(text: str) -> str:
         return check_public_key(text)
     except ValueError:
         raise AgentError(
-            "a peer is named by its name in the plan or by its public key", code="usage", path="peer"
+            "a peer is named by its name in the plan or by its public key", code="usage", path=option
         ) from None
 
 

@@ -130,7 +130,7 @@ def _active(
         message = f"the active hub is {active} while {wanted} is being drained"
         yield Trouble("active_hub_drained", False, active, message, f"resume {wanted} when its maintenance is over")
         return
-    hint = f"find out why it left {wanted}; to bring it back drain {active or 'the other hubs'}, then resume"
+    hint = f"find out why it left {wanted}; site.yml brings it back, or wirefleet-agent peer place on a hub"
     message = f"the active hub is {active or 'unknown'}, planned is {wanted}"
     yield Trouble("active_hub_mismatch", True, active, message, hint)
 

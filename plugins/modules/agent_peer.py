@@ -9,11 +9,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: agent_peer
-short_description: Let all hubs refuse a peer, or accept it again
+short_description: Let all hubs refuse a peer, or wish it at another hub
 version_added: 0.3.0
 description:
   - A revoked public key is refused by all hubs within two seconds, whatever their configuration says, until it is
     restored. It is for a host that is lost or stolen; then take it out of the inventory.
+  - A placed spoke moves to the hub at once, without a lost packet, as long as that hub is well. It prefers it until it
+    is planned again; then it stays or goes as its policy says.
   - Runs on any one hub; the hubs agree on it. While too few of them reach each other, it is refused.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
@@ -33,9 +35,14 @@ options:
     description:
       - V(revoked) refuses the peer.
       - V(restored) lets the configuration count again.
+      - V(placed) lets a spoke prefer O(hub), whatever the plan says.
+      - V(planned) lets the plan count again.
     type: str
-    choices: [revoked, restored]
+    choices: [revoked, restored, placed, planned]
     required: true
+  hub:
+    description: The hub, by its name in the plan or by its public key. Required with O(state=placed).
+    type: str
   reason:
     description: Why, on one line of at most 200 characters. The hubs keep and show it. Required with O(state=revoked).
     type: str

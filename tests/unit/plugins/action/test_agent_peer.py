@@ -68,3 +68,23 @@ def test_hubs_without_a_quorum_refuse(host, run_action):
 
     assert result["failed"] is True
     assert "too few hubs" in result["msg"]
+
+
+def test_spoke_is_placed_at_a_hub_and_planned_again(host, run_action):
+    host.replies[("peer", "place")] = {"changed": True}
+
+    placed = run_action(ActionModule, {"peer": "spoke-1", "state": "placed", "hub": "hub-2"}, diff=True)
+    run_action(ActionModule, {"peer": "spoke-1", "state": "planned"})
+
+    assert host.verbs() == ["peer place spoke-1 --hub hub-2", "peer place spoke-1 --planned"]
+    assert placed["diff"]["after"] == "spoke-1: placed\n"
+
+
+def test_placement_needs_a_hub_that_is_a_name(host, run_action):
+    with pytest.raises(AnsibleError, match="hub"):
+        run_action(ActionModule, {"peer": "spoke-1", "state": "placed"})
+
+    result = run_action(ActionModule, {"peer": "spoke-1", "state": "placed", "hub": "--planned"})
+
+    assert result["error"]["path"] == "hub"
+    assert host.calls == []
