@@ -14,7 +14,9 @@ from .conf_syntax import ConfFile, read_conf
 from .model import PeerConfig, TunnelConfig
 from .names import LINUX_NAME_HINT, WINDOWS_NAME_HINT, is_tunnel_name
 from .problems import ConfigErrors, Problems, TooManyProblems
+from .redundancy_syntax import check_redundancy
 from .toml_cluster import check_cluster
+from .toml_reader import TomlReader
 from .toml_syntax import read_toml
 
 MAX_TEXT_CHARACTERS = 16 * 1024 * 1024
@@ -50,12 +52,14 @@ def parse(
             _refuse_self(conf, own_public_key, conf_problems)
             config = replace(config, interface=conf.interface, peers=conf.peers)
         if _fits(toml_text, toml_problems):
-            options, names = read_toml(toml_text, toml_problems)
-            peers = tuple(_named(peer, names) for peer in config.peers)
-            config = replace(config, options=options, peers=peers)
-            if options.cluster is not None:
+            toml = read_toml(toml_text, toml_problems)
+            peers = tuple(_named(peer, toml.names) for peer in config.peers)
+            config = replace(config, options=toml.options, peers=peers)
+            if not conf_problems.errors and not toml_problems.errors:
+                check_redundancy(config, TomlReader(toml.places, toml_problems))
+            if toml.options.cluster is not None:
                 addresses = {str(address.ip) for address in config.interface.addresses}
-                check_cluster(options.cluster, own_public_key, addresses, toml_problems)
+                check_cluster(toml.options.cluster, own_public_key, addresses, toml_problems)
     except TooManyProblems:
         pass
     errors = conf_problems.errors + toml_problems.errors

@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 class InitiationQueue:
-    """First come, first served; a peer that asks again keeps its place."""
+    """First come, first served; a peer that asks again keeps its place. waiting: peer -> is_owed."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[Peer, bool] = OrderedDict()
+        self.waiting: OrderedDict[Peer, bool] = OrderedDict()
 
     def add(self, peer: Peer, *, is_owed: bool) -> None:
         """is_owed: see ``sending.send_initiation``; once said it stays."""
-        self._waiting[peer] = is_owed or self._waiting.get(peer, False)
+        self.waiting[peer] = is_owed or self.waiting.get(peer, False)
 
     def take(self) -> tuple[Peer, bool]:
         """(peer, is_owed) of whoever waits longest; there must be one."""
-        return self._waiting.popitem(last=False)
+        return self.waiting.popitem(last=False)
 
     def forget(self, peer: Peer) -> None:
         """It has a session, or is stopped; no error if it does not wait."""
-        self._waiting.pop(peer, None)
+        self.waiting.pop(peer, None)
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)

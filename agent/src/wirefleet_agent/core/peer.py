@@ -27,13 +27,12 @@ class Peer:
     last_handshake: monotonic seconds, None never. last_handshake_wall: (seconds, nanoseconds) since the epoch, (0, 0)
     never. handshake_endpoint: where it showed the peer to be: where our initiation went, or theirs came from.
     local: the sticky source address (checklist 35). may_initiate_at: no initiation before this moment.
-    initiated_to: where the last one went.
+    initiated_to: where the last one went. staged: packets that wait for a session, None as long as there are none.
     """
 
     __slots__ = (
         "__weakref__",
         "_allowed_ips",
-        "_staged",
         "cookies",
         "endpoint",
         "environment",
@@ -48,6 +47,7 @@ class Peer:
         "rx_bytes",
         "rx_datagrams",
         "sessions",
+        "staged",
         "timers",
         "tx_bytes",
         "tx_datagrams",
@@ -57,7 +57,7 @@ class Peer:
         self.public_key = public_key
         self.environment = environment
         self._allowed_ips = allowed_ips
-        self._staged: deque[bytes] | None = None
+        self.staged: deque[bytes] | None = None
         self.endpoint: Endpoint | None = None
         self.local: LocalAddress | None = None
         self.cookies = CookieGenerator(public_key)
@@ -96,7 +96,7 @@ class Peer:
     @property
     def staged_packets(self) -> int:
         """Packets that wait for a session."""
-        return len(self._staged) if self._staged else 0
+        return len(self.staged) if self.staged else 0
 
     def has_session(self, now: float) -> bool:
         """Whether a packet could be sealed right now."""
@@ -116,26 +116,26 @@ class Peer:
 
     def stage(self, packet: bytes) -> None:
         """Keep a packet until there is a session; the oldest gives way (checklist 31)."""
-        if self._staged is None:
-            self._staged = deque()
-        if len(self._staged) >= STAGED_PACKETS:
-            self._staged.popleft()
+        if self.staged is None:
+            self.staged = deque()
+        if len(self.staged) >= STAGED_PACKETS:
+            self.staged.popleft()
             self.environment.drops[DropReason.STAGED_OVERFLOW] += 1
-        self._staged.append(packet)
+        self.staged.append(packet)
 
     def next_staged(self) -> bytes:
         """Take the oldest staged packet."""
-        assert self._staged
-        packet = self._staged.popleft()
-        if not self._staged:
-            self._staged = None
+        assert self.staged
+        packet = self.staged.popleft()
+        if not self.staged:
+            self.staged = None
         return packet
 
     def flush_staged(self, reason: DropReason) -> None:
         """Drop the staged packets, counted."""
-        if self._staged:
-            self.environment.drops[reason] += len(self._staged)
-        self._staged = None
+        if self.staged:
+            self.environment.drops[reason] += len(self.staged)
+        self.staged = None
 
     def wipe(self, reason: DropReason) -> None:
         """Let go of all keys and of the staged packets, which are counted as dropped for ``reason``."""

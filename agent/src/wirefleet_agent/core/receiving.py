@@ -40,20 +40,20 @@ class _Waiting(NamedTuple):
 
 
 class HandshakeReceiver:
-    """The queue of handshake messages of one device."""
+    """The queue of handshake messages of one device. waiting: those that are in it."""
 
-    __slots__ = ("_checker", "_environment", "_limiter", "_peers", "_queue", "_under_load_until")
+    __slots__ = ("_checker", "_environment", "_limiter", "_peers", "_under_load_until", "waiting")
 
     def __init__(self, environment: Environment, peers: Mapping[PublicKey, Peer]) -> None:
         self._environment = environment
         self._peers = peers
-        self._queue: deque[_Waiting] = deque()
+        self.waiting: deque[_Waiting] = deque()
         self._limiter = RateLimiter()
         self._checker: CookieChecker | None = None
         self._under_load_until = float("-inf")
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.waiting)
 
     def is_under_load(self, now: float) -> bool:
         return now < self._under_load_until
@@ -65,9 +65,9 @@ class HandshakeReceiver:
 
     def clear(self) -> None:
         """The interface went down."""
-        if self._queue:
-            self._environment.drops[DropReason.PEER_STOPPED] += len(self._queue)
-            self._queue.clear()
+        if self.waiting:
+            self._environment.drops[DropReason.PEER_STOPPED] += len(self.waiting)
+            self.waiting.clear()
 
     def enqueue(
         self, kind: MessageType, datagram: bytes, source: Endpoint, local: LocalAddress | None, now: float
@@ -80,9 +80,9 @@ class HandshakeReceiver:
             message = Response.parse(datagram)
         else:
             message = CookieReply.parse(datagram)
-        if len(self._queue) >= HANDSHAKE_QUEUE_MESSAGES:
+        if len(self.waiting) >= HANDSHAKE_QUEUE_MESSAGES:
             raise PacketDropped(DropReason.HANDSHAKE_QUEUE_FULL)
-        self._queue.append(_Waiting(message, datagram, source, local))
+        self.waiting.append(_Waiting(message, datagram, source, local))
         self._watch_load(now)
 
     def step(self, now: float, *, messages: int, handshakes: int) -> int:
@@ -92,10 +92,10 @@ class HandshakeReceiver:
         """
         done = 0
         for _ in range(messages):
-            if not self._queue or done >= handshakes:
+            if not self.waiting or done >= handshakes:
                 break
             self._watch_load(now)
-            waiting = self._queue.popleft()
+            waiting = self.waiting.popleft()
             try:
                 if isinstance(waiting.message, CookieReply):
                     self._consume_cookie(waiting.message, now)
@@ -111,7 +111,7 @@ class HandshakeReceiver:
         return done
 
     def _watch_load(self, now: float) -> None:
-        if len(self._queue) >= UNDER_LOAD_MESSAGES:
+        if len(self.waiting) >= UNDER_LOAD_MESSAGES:
             self._under_load_until = now + UNDER_LOAD_STICKY_S
 
     def _check_macs(self, message: Initiation | Response, waiting: _Waiting, now: float) -> None:
@@ -168,7 +168,6 @@ def note_received(
     lease: OpenLease,
     source: Endpoint,
     local: LocalAddress | None,
-    *,
     datagrams: int,
     wire_bytes: int,
     has_data: bool,
@@ -189,7 +188,7 @@ def note_received(
     if session is not None and now > session.renewed_after:
         sending.rekey_after_receiving(peer, now)
     timers.received(now, has_data=has_data)
-    if peer.staged_packets:
+    if peer.staged:
         sending.send_staged(peer, now)
 
 

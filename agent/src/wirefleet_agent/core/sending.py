@@ -118,7 +118,7 @@ def send_keepalive(peer: Peer, now: float) -> None:
     """Send what is staged, or else an empty packet; without a session, start a handshake."""
     if not peer.is_running:
         return
-    if peer.staged_packets:
+    if peer.staged:
         send_staged(peer, now)
         return
     session = peer.sessions.current
@@ -130,7 +130,7 @@ def send_keepalive(peer: Peer, now: float) -> None:
 
 def send_staged(peer: Peer, now: float) -> None:
     """Seal the staged packets in order; where there is no session to do it with, start a handshake."""
-    while peer.staged_packets:
+    while peer.staged:
         session = peer.sessions.current
         if session is None or not session.can_send(1, now) or peer.endpoint is None:
             send_initiation(peer, now)

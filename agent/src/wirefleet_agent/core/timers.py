@@ -12,8 +12,9 @@ zero_key_material      a session was derived: 540 s; given up: same      --
 persistent_keepalive   anything authenticated passed: the interval       switched off
 =====================  ================================================  =====================================
 
-Data that arrives while send_keepalive is pending asks for another keepalive after it. This file knows
-when; what happens then is sending.py's.
+new_handshake is armed with every packet that answers another: its jitter is drawn once per session, and still no two
+peers have the same. Data that arrives while send_keepalive is pending asks for another keepalive after it. This file
+knows when; what happens then is sending.py's.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class PeerTimers:
 
     __slots__ = (
         "_entropy",
+        "_jitter_s",
         "_queue",
         "handshake_attempts",
         "is_running",
@@ -73,10 +75,12 @@ class PeerTimers:
         self._entropy = entropy
         self.persistent_keepalive_s = 0
         self.wake_at = _OFF
+        self._jitter_s = 0.0
         self.stop()
 
     def start(self) -> None:
         self._reset()
+        self._jitter_s = self._jitter()
         self.is_running = True
 
     def stop(self) -> None:
@@ -142,8 +146,9 @@ class PeerTimers:
         if self.persistent_keepalive_s:
             self._rearm_persistent_keepalive(now)
         if has_data and self.new_handshake_at == _OFF:
-            self.new_handshake_at = now + NEW_HANDSHAKE_AFTER_S + self._jitter()
-            self._queue.wake(self, self.new_handshake_at)
+            when = self.new_handshake_at = now + NEW_HANDSHAKE_AFTER_S + self._jitter_s
+            if when < self.wake_at:
+                self._queue.wake(self, when)
 
     def received(self, now: float, *, has_data: bool) -> None:
         """Something authenticated came."""
@@ -154,7 +159,9 @@ class PeerTimers:
             self._rearm_persistent_keepalive(now)
         if has_data:
             if self.send_keepalive_at == _OFF:
-                self._arm_keepalive(now)
+                when = self.send_keepalive_at = now + KEEPALIVE_TIMEOUT_S
+                if when < self.wake_at:
+                    self._queue.wake(self, when)
             else:
                 self.needs_another_keepalive = True
 
@@ -162,11 +169,8 @@ class PeerTimers:
         """The passive keepalive was sent; arm the next one if data came while it was pending."""
         if self.needs_another_keepalive:
             self.needs_another_keepalive = False
-            self._arm_keepalive(now)
-
-    def _arm_keepalive(self, now: float) -> None:
-        self.send_keepalive_at = now + KEEPALIVE_TIMEOUT_S
-        self._queue.wake(self, self.send_keepalive_at)
+            self.send_keepalive_at = now + KEEPALIVE_TIMEOUT_S
+            self._queue.wake(self, self.send_keepalive_at)
 
     def _rearm_persistent_keepalive(self, now: float) -> None:
         self.persistent_keepalive_at = now + self.persistent_keepalive_s
@@ -188,6 +192,7 @@ class PeerTimers:
         self.sent_last_minute_handshake = False
 
     def session_derived(self, now: float) -> None:
+        self._jitter_s = self._jitter()
         if self.is_running:
             self.zero_key_material_at = now + WIPE_KEYS_AFTER_S
             self._queue.wake(self, self.zero_key_material_at)

@@ -88,6 +88,8 @@ class LinuxTun:
         self._is_up = False
         self._is_removed = False
         self._pending: list[LinkEvent] = []
+        self._batch: Batch | None = None  # the one that was read into last, and its rooms
+        self._rooms: tuple[memoryview, ...] = ()
         self._fd = _open_device()
         try:
             self.name, self.offloads = self._attach(encoded, use_offloads=use_offloads)
@@ -149,11 +151,14 @@ class LinuxTun:
         """See TunDriver. A packet longer than the room comes cut to it; its IP length then tells."""
         fd, lengths, readv = self._fd, batch.lengths, os.readv
         header_bytes = _VNET_HDR_BYTES if self.offloads else 0
-        rooms = batch.views(batch.headroom - header_bytes, batch.stride - batch.headroom + header_bytes)
+        if batch is not self._batch:
+            self._batch = batch
+            self._rooms = batch.views(batch.headroom - header_bytes, batch.stride - batch.headroom + header_bytes)
+        rooms = self._rooms
         count = 0
         batch.has_more = False
         try:
-            for room in rooms[: batch.limit]:
+            for room in rooms if batch.limit == batch.capacity else rooms[: batch.limit]:
                 lengths[count] = length = readv(fd, (room,)) - header_bytes
                 count += 1
                 if length >= _SUPER_PACKET_BYTES:

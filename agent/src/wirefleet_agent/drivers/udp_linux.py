@@ -160,8 +160,10 @@ class LinuxUdp:
         sent = i = 0
         self._may_wait = True
         endpoints, locals_, ways = batch.endpoints, batch.locals, self._ways
-        if batch.count == 1:
-            return self._send_single(batch)
+        if batch.count == 1 and endpoints[0] is not None:  # the one that somebody may be waiting for
+            key = (endpoints[0], locals_[0])
+            way = ways.get(key) or self._way(*key)
+            return 0 if way is None else self._send(batch.rooms[0][: batch.lengths[0]], way, key)
         can_segment = self._can_segment
         while i < batch.count:
             endpoint = endpoints[i]
@@ -189,15 +191,6 @@ class LinuxUdp:
         self._by_fileno = {}
         self._port = 0
         self._ways.clear()
-
-    def _send_single(self, batch: Batch) -> int:
-        """The one that somebody may be waiting for."""
-        endpoint, local = batch.endpoints[0], batch.locals[0]
-        if endpoint is None:
-            return 0
-        key = (endpoint, local)
-        way = self._ways.get(key) or self._way(endpoint, local)
-        return 0 if way is None else self._send(batch.slot(0), way, key)
 
     def _send(self, datagram: memoryview, way: _Way, key: _Key) -> bool:
         try:

@@ -26,24 +26,20 @@ _WAKE_READ_BYTES = 4096
 
 
 class Handle:
-    """One scheduled call. ``cancel`` is idempotent, also after the call was made."""
+    """One scheduled call. ``cancel`` is idempotent, also after the call was made; ``callback`` is None from then on."""
 
-    __slots__ = ("_callback", "when")
+    __slots__ = ("callback", "when")
 
     def __init__(self, when: float, callback: Callback) -> None:
         self.when = when
-        self._callback: Callback | None = callback
+        self.callback: Callback | None = callback
 
     def cancel(self) -> None:
-        self._callback = None
-
-    @property
-    def is_cancelled(self) -> bool:
-        return self._callback is None
+        self.callback = None
 
     def take(self) -> Callback | None:
         """The callback, once; None after ``cancel``."""
-        callback, self._callback = self._callback, None
+        callback, self.callback = self.callback, None
         return callback
 
 
@@ -54,6 +50,7 @@ class Loop:
         self._clock = self.now = clock
         self.on_error = on_error
         self._poller = make_poller()
+        self._poll = self._poller.poll
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
         self._deadlines: list[tuple[float, int, Handle]] = []
@@ -115,11 +112,13 @@ class Loop:
 
     def run_once(self, timeout_s: float | None = None) -> None:
         """One turn: wait for work (at most ``timeout_s``; None until there is some), then do what is due."""
-        for fd, events in self._poller.poll(self._wait_s(timeout_s)):
+        for fd, events in self._poll(self._wait_s(timeout_s)):
+            if events == READ:
+                self._call(self._readers.get(fd))
+                continue
             if events != WRITE:
                 self._call(self._readers.get(fd))
-            if events != READ:
-                self._call(self._writers.get(fd))
+            self._call(self._writers.get(fd))
         if self._deadlines and self._deadlines[0][0] <= self._clock():
             self._run_deadlines()
         for _ in range(len(self._soon)):
@@ -151,7 +150,7 @@ class Loop:
         if self._soon or self._is_stopping:
             return 0.0
         deadlines = self._deadlines
-        while deadlines and deadlines[0][2].is_cancelled:
+        while deadlines and deadlines[0][2].callback is None:
             heapq.heappop(deadlines)
         if not deadlines:
             return limit_s

@@ -54,6 +54,10 @@ class Pump:
         # A look for more costs one call there. On Windows it takes a lock and wakes a thread.
         self._looks_are_cheap = tun.has_offloads
         self._capacity = BATCH_SUPER_PACKETS if tun.has_offloads else BATCH_PACKETS
+        # Then the first packet is on its way before others are looked for.
+        self._first_batch = 1 if self._looks_are_cheap else self._capacity
+        self._turns = BATCHES_PER_TURN + self._looks_are_cheap
+        self._idle_s = _IDLE_S if self._looks_are_cheap else math.inf
         self._received = Batch(self._capacity, _MAX_DATAGRAM_BYTES)
         self._outputs = Batch(_OUTPUT_BATCH, 2 * _MAX_DATAGRAM_BYTES)
         self._timer: Handle | None = None
@@ -79,7 +83,8 @@ class Pump:
         """Whether there was something."""
         has_read = False
         packets, device = self._packets, self._device
-        turns = self._begin_turn(packets, now - self._tun_read_at)
+        packets.limit = self._first_batch
+        turns = 1 if now - self._tun_read_at >= self._idle_s else self._turns
         self._tun_read_at = now
         for _ in range(turns):
             try:
@@ -108,14 +113,10 @@ class Pump:
         for them was in vain, none is made until a packet of the host follows one of the underlay closely.
         """
         now = self._now()
-        if self._receive(fileno, now) and self._are_answers_expected:
-            self._are_answers_expected = self._read_tun(now)
-
-    def _receive(self, fileno: int, now: float) -> bool:
-        """Whether the host got something."""
         has_delivered = False
         received = self._received
-        turns = self._begin_turn(received, now - self._udp_read_at)
+        received.limit = self._first_batch
+        turns = 1 if now - self._udp_read_at >= self._idle_s else self._turns
         self._udp_read_at = now
         for _ in range(turns):
             if not self._udp.receive_batch(fileno, received):
@@ -130,15 +131,8 @@ class Pump:
             if received.count < received.limit and not received.has_more:
                 break
             received.limit = received.capacity
-        return has_delivered
-
-    def _begin_turn(self, batch: Batch, silence_s: float) -> int:
-        """How many batches to read; the first packet is on its way before others are looked for."""
-        if not self._looks_are_cheap:
-            batch.limit = batch.capacity
-            return BATCHES_PER_TURN
-        batch.limit = 1
-        return 1 if silence_s >= _IDLE_S else 1 + BATCHES_PER_TURN
+        if has_delivered and self._are_answers_expected:
+            self._are_answers_expected = self._read_tun(now)
 
     def flush(self) -> None:
         """Send and deliver what the core has, and wait for its next deadline."""

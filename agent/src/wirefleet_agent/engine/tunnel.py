@@ -31,7 +31,8 @@ class Tunnel:
     """Takes over the drivers and closes them in ``stop``.
 
     on_removed: somebody deleted the interface; called once, from the loop. on_handshake: a session began.
-    on_unreachable: 20 initiations went unanswered (checklist 19).
+    on_unreachable: 20 initiations went unanswered (checklist 19). on_underlay_moved: packets of the underlay may go
+    another way now; told once changes have settled, from the loop.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Tunnel:
         self.on_removed: Callable[[], None] | None = None
         self.on_handshake: Callable[[Peer], None] | None = None
         self.on_unreachable: Callable[[Peer], None] | None = None
+        self.on_underlay_moved: Callable[[], None] | None = None
         self._loop = loop
         self._monitor = monitor
         self._pump = Pump(loop, device, tun, udp, self._handshake_event, self._read_failed)
@@ -232,6 +234,8 @@ class Tunnel:
             self._monitor.has_changed()
             self._loop.add_reader(self._monitor.fileno(), self._underlay_changed)
         self._clear_sources()
+        if self.on_underlay_moved is not None:
+            self.on_underlay_moved()
 
     def _clear_sources(self) -> None:
         self.udp.forget_sources()

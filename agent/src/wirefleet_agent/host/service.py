@@ -26,6 +26,7 @@ from .keystore import KeyStore
 from .live_tunnel import LiveTunnel
 from .paths import TunnelPaths
 from .process_facts import ProcessFacts
+from .redundancy import Redundancy
 from .releases import ReleaseStore
 from .replies import NOT_RUNNING, configured_reply, key_reply
 from .reports import tunnel_health, tunnel_status, unhealthy_peers
@@ -52,6 +53,7 @@ class TunnelService:
         counters: Counters,
         logger: Logger,
         process: ProcessFacts,
+        redundancy: Redundancy,
         cluster: ClusterService,
     ) -> None:
         self._paths = paths
@@ -64,7 +66,9 @@ class TunnelService:
         self._counters = counters
         self._logger = logger
         self._process = process
+        self._redundancy = redundancy
         self._cluster = cluster
+        cluster.count_spokes = lambda: None if redundancy.ha is None else redundancy.ha.spokes_using_us
         self._retry: Handle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._confirm_timer: Handle | None = None
@@ -133,6 +137,7 @@ class TunnelService:
             "public_key": self._public_key(),
             "release": self._releases.running(Path(sys.prefix)),
             **seen,
+            **self._redundancy.status(_groups_of(seen)),
             **configured_reply(self._configuration.digest()),
             "pending": pending is not None,
             "error": None if self._last_error is None else self._last_error.as_dict(),
@@ -145,6 +150,7 @@ class TunnelService:
         """The host woke up, or its network is another one: from the loop's thread."""
         self._counters.add("underlay_changed")
         self._live.start_over()
+        self._redundancy.host_resumed()
 
     def _public_key(self) -> str | None:
         """Of the key that the tunnel will have."""
@@ -265,3 +271,9 @@ class TunnelService:
     def _note_revert(self, reason: str) -> None:
         self._counters.add("config_reverted")
         self._logger.warning("config_reverted", reason=reason, digest=self._configuration.digest())
+
+
+def _groups_of(seen: Json) -> list[Mapping[str, object]]:
+    groups = seen.get("groups", [])
+    assert isinstance(groups, list)
+    return groups

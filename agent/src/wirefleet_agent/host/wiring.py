@@ -34,8 +34,10 @@ from dishka.registry import Registry
 from ..config import LogLevel
 from ..control import Applier
 from ..core import Device, Entropy, Tai64nClock, stamp_of
-from ..drivers.interfaces import RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
+from ..drivers.heartbeat_udp import UdpHeartbeats
+from ..drivers.interfaces import HeartbeatDriver, RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from ..engine import Loop, Resolver, Supervisor, Tunnel
+from ..engine.ha_settings import HubState
 from ..errors import InternalError
 from ..observe import Counters, Logger, Logs, get_logger
 from .cluster_service import ClusterService
@@ -46,6 +48,7 @@ from .keystore import KeyStore
 from .live_tunnel import InterfaceSpec, LiveTunnel, OpenTunnel, TunnelOpener
 from .paths import Paths, TunnelPaths
 from .platform_wiring import HostProcess, HostScope, Platform, UapiEndpoint
+from .redundancy import Redundancy
 from .releases import ReleaseStore
 from .service import TunnelService
 from .store import ConfigStore
@@ -70,6 +73,7 @@ class TunnelParts:
 
     tunnel: Tunnel
     applier: Applier
+    heartbeats: HeartbeatDriver
     uapi: UapiEndpoint
 
 
@@ -122,6 +126,11 @@ class DaemonProvider(Provider):
     cluster = provide(ClusterService)
     service = provide(TunnelService)
     control_server = provide(ControlServer)
+    redundancy = provide(Redundancy)
+
+    @provide
+    def hub_state(self, cluster: ClusterService) -> HubState:
+        return cluster.state
 
     @provide
     def keys(self, paths: Paths) -> KeyStore:
@@ -154,7 +163,7 @@ class DaemonProvider(Provider):
                 parts = stack.enter_context(container(context={InterfaceSpec: spec})).get(TunnelParts)
                 parts.uapi.start()
                 parts.tunnel.start()
-                return OpenTunnel(parts.tunnel, parts.applier, stack.pop_all().close)
+                return OpenTunnel(parts.tunnel, parts.applier, parts.heartbeats, stack.pop_all().close)
             raise AssertionError("unreachable")
 
         return open_tunnel
@@ -185,6 +194,12 @@ class TunnelProvider(Provider):
         tunnel = Tunnel(loop, device, tun, udp, routes=routes, monitor=monitor)
         yield tunnel
         tunnel.stop()
+
+    @provide
+    def heartbeats(self, tun: TunDriver) -> Iterator[HeartbeatDriver]:
+        heartbeats = UdpHeartbeats(tun.name)
+        yield heartbeats
+        heartbeats.close()
 
     @provide
     def applier(self, device: Device, tunnel: Tunnel, routes: RoutesDriver, set_log_level: LogLevelSetter) -> Applier:
