@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Wheels of the packages that are published as source only, each pinned by version and by the hash of its source.
 
-The source is checked before anything of it runs, and built by the setuptools of the wheelhouse. What comes out must be a
-wheel for any platform: nothing is compiled on the controller for other machines.
+The source is checked before anything of it runs, and built by the setuptools of the wheelhouse. What comes out must be
+a wheel for any platform: nothing is compiled on the controller for other machines.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ import io
 import os
 import pickle
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pysyncobj.journal
@@ -157,3 +159,16 @@ def test_the_marker_is_what_the_hostile_pickles_touch(tmp_path):
     os.system(marker.command)
     assert marker.was_touched
     assert builtins.eval is eval
+
+
+def test_pysyncobj_leaves_the_rest_of_the_process_as_it_was():
+    """Its own win_inet_pton would break every reading of addresses, on Linux too."""
+    script = (
+        "import socket; before = (socket.inet_ntop, socket.inet_pton);"
+        "import wirefleet_agent.cluster.runner;"
+        "assert before == (socket.inet_ntop, socket.inet_pton);"
+        "assert socket.inet_ntop(socket.AF_INET, socket.inet_pton(socket.AF_INET, '10.9.0.1')) == '10.9.0.1';"
+        "import pysyncobj.serializer, os; assert pysyncobj.serializer.atomicReplace.__module__.startswith('wirefleet')"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True)

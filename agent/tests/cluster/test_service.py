@@ -61,7 +61,9 @@ class Site:
             assert key is not None
             self.hubs.append(HubHost(host, address, key))
 
-    def request(self, hub: HubHost, *, has_cluster: bool = True, has_key: bool = True) -> dict[str, object]:
+    def request(
+        self, hub: HubHost, *, has_cluster: bool = True, has_key: bool = True, has_relays: bool = False
+    ) -> dict[str, object]:
         lines = ["[Interface]", f"Address = {hub.address}/32", "Table = off"]
         for other in self.hubs:
             if other is not hub:
@@ -71,6 +73,9 @@ class Site:
         if has_cluster:
             members = ",".join(f'{{ key = "{each.key}", address = "{each.address}" }}' for each in self.hubs)
             toml += f"[cluster]\nport = 51822\nmembers = [{members}]\n"
+        if has_relays:
+            others = ", ".join(f'"{each.key}"' for each in self.hubs if each is not hub)
+            toml += f"[relays]\nmembers = [{others}]\nfixed = []\n"
         toml += f'[peers]\n"{SPOKE}" = "spoke-9"\n'
         toml += "".join(f'"{each.key}" = "hub-{n + 1}"\n' for n, each in enumerate(self.hubs) if each is not hub)
         request: dict[str, object] = {"conf": "\n".join(lines), "toml": toml}
@@ -105,12 +110,12 @@ class Site:
         statuses = [hub.cluster.report.status for hub in running]
         return all(status is not None and status.is_writable for status in statuses)
 
-    def change(self, hub: HubHost, **request: object) -> dict[str, object]:
-        ticket = hub.ask("cluster.propose", **request)["ticket"]
+    def change(self, asked: HubHost, /, **request: object) -> dict[str, object]:
+        ticket = asked.ask("cluster.propose", **request)["ticket"]
 
         def outcome() -> dict[str, object] | None:
             self.turn()
-            found = hub.ask("cluster.outcome", ticket=ticket)
+            found = asked.ask("cluster.outcome", ticket=ticket)
             return found if found["is_done"] else None
 
         found = wait_for(outcome, 15)
@@ -154,6 +159,28 @@ def test_a_revoked_peer_is_gone_from_all_hubs_and_comes_back_when_it_is_restored
     assert together.change(second, op="restore", peer="spoke-9")["changed"]
     wait_for(lambda: all(hub.has_spoke() for hub in together.hubs), 2.0)
     assert [str(p) for p in first.host.live.tunnel.device.peers[SPOKE].allowed_ips] == ["10.86.1.9/32"]
+
+
+def test_a_revoked_spoke_and_a_revoked_hub_leave_the_groups_of_a_hub_and_come_back(together):
+    first, second, third = together.hubs
+    for hub in together.hubs:
+        together.apply(hub, has_relays=True)
+    device = first.host.live.tunnel.device
+
+    def members() -> dict[str, list[PublicKey]]:
+        together.turn()
+        return {name: [peer.public_key for peer in group.members] for name, group in device.groups.items()}
+
+    whole = members()
+    assert set(whole[str(SPOKE)]) == {SPOKE, second.key, third.key}
+    together.revoke(second)
+    wait_for(lambda: members() == {})
+    together.revoke(third, "hub-2")
+    wait_for(lambda: together.turn() or second.key not in device.peers)
+    together.change(third, op="restore", peer="spoke-9")
+    wait_for(lambda: set(members().get(str(SPOKE), ())) == {SPOKE, third.key})
+    together.change(third, op="restore", peer=str(second.key))
+    wait_for(lambda: members() == whole)
 
 
 def test_a_configuration_that_lists_a_revoked_peer_is_applied_without_it_and_says_so(together):
@@ -304,6 +331,7 @@ def test_the_cluster_key_is_in_no_reply_and_no_log(site, capsys):
     site.start(first)
 
     replies = [site.apply(first), first.ask("cluster.status"), first.service.status()]
+    site.stop()
 
     said = json.dumps(replies, default=str) + "".join(capsys.readouterr())
     assert "cluster_started" in said

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The hubs' replicated state on PySyncObj: epoch, drains, revocations, placement overrides. Never on the data path."""
 
-from . import _replacing_files as _replacing_files
+from . import _tamed_imports as _tamed_imports
 from .hub_state import HubState, LocalHubState, ViewHubState
 from .state import ClusterView, Revocation
 

@@ -31,10 +31,7 @@ from .replica import OUTCOME_UNKNOWN, ClusterSettings, Replica, ReplicaStatus, R
 from .state import ClusterView, Json
 
 _TICK_S = 0.05
-_PROPOSAL_S = 5.0
 _RETRY_S = 0.2
-_LEADERLESS_S = 4.0  # longer than an election takes: then there is no use in waiting
-_REOPEN_S = 5.0
 _KEPT_OUTCOMES = 256
 _QUORUM_HINT = "more than half of the hubs must reach each other over the overlay: wirefleet-agent cluster status"
 
@@ -98,6 +95,8 @@ class ClusterRunner:
         self._proposals: dict[str, _Proposal] = {}
         self._leader_seen = time.monotonic()
         self._is_writable = False
+        self._applied = 0
+        self._finished: list[tuple[str, Json | WireFleetError]] = []
         self._published: tuple[int, ClusterReport] = (-1, self.report)
 
     # From the loop's thread
@@ -120,7 +119,7 @@ class ClusterRunner:
         while len(self._outcomes) > _KEPT_OUTCOMES:
             self._outcomes.popitem(last=False)
         with self._lock:
-            self._new.append(_Proposal(command | {"id": ticket}, time.monotonic() + _PROPOSAL_S))
+            self._new.append(_Proposal(command | {"id": ticket}, time.monotonic() + self.settings.timing.proposal_s))
         self._wake()
         return ticket
 
@@ -146,6 +145,9 @@ class ClusterRunner:
         if not self._is_stopping.is_set():
             self._on_change()
 
+    def _keep(self, report: ClusterReport) -> None:
+        self._take(self.view, report)
+
     # The thread's own
 
     def _run(self) -> None:
@@ -165,6 +167,7 @@ class ClusterRunner:
         try:
             replica = Replica(self.settings, self._key, on_role=self._role_changed)
             replica.watch(self._reader.fileno(), self._drain)
+            self._applied = 0
             while not self._is_stopping.is_set():
                 self._turn(replica)
         except (JournalDamaged, OSError) as error:
@@ -194,10 +197,12 @@ class ClusterRunner:
             counters.malformed,
             counters.refused_pickles,
         )
-        if (replica.state.version, report) != self._published:
+        # With a snapshot the state may be an older one for a moment, until what follows it is applied again.
+        is_behind, self._applied = status.applied_index < self._applied, max(self._applied, status.applied_index)
+        if not is_behind and (replica.state.version, report) != self._published:
             self._published = replica.state.version, report
-            view = replica.state.view()
-            self._post(lambda: self._take(view, report))
+            self._post(partial(self._take, replica.state.view(), report))
+        self._tell_finished()
 
     def _begin_proposals(self, replica: Replica) -> None:
         with self._lock:
@@ -227,7 +232,7 @@ class ClusterRunner:
             self._finish(ticket, {"changed": bool(answer["changed"])})
 
     def _give_up(self, now: float) -> None:
-        is_hopeless = now - self._leader_seen > _LEADERLESS_S
+        is_hopeless = now - self._leader_seen > self.settings.timing.leaderless_s
         for ticket, proposal in list(self._proposals.items()):
             if now >= proposal.deadline or (is_hopeless and not proposal.is_under_way):
                 may_be_made = proposal.may_be_made or proposal.is_under_way
@@ -238,8 +243,14 @@ class ClusterRunner:
             self._post(partial(self._on_role, term, role))
 
     def _finish(self, ticket: str, outcome: Json | WireFleetError) -> None:
+        """Told after the view: whoever hears that a change was made can read it."""
         del self._proposals[ticket]
-        self._post(lambda: self._settle(ticket, outcome))
+        self._finished.append((ticket, outcome))
+
+    def _tell_finished(self) -> None:
+        finished, self._finished = self._finished, []
+        for ticket, outcome in finished:
+            self._post(partial(self._settle, ticket, outcome))
 
     def _fail(self, problem: str) -> None:
         """Say so, refuse what is asked meanwhile, and wait a little."""
@@ -247,8 +258,8 @@ class ClusterRunner:
         self._published = -1, report
         if self._on_problem is not None:
             self._post(partial(self._on_problem, problem))
-        self._post(lambda: self._take(self.view, report))
-        limit = time.monotonic() + _REOPEN_S
+        self._post(partial(self._keep, report))
+        limit = time.monotonic() + self.settings.timing.reopen_s
         while not self._is_stopping.is_set() and (left_s := limit - time.monotonic()) > 0:
             with self._lock:
                 new, self._new = self._new, []
@@ -256,6 +267,7 @@ class ClusterRunner:
                 ticket = str(proposal.command["id"])
                 self._proposals[ticket] = proposal
                 self._finish(ticket, _no_quorum(may_be_made=proposal.is_under_way or proposal.may_be_made))
+            self._tell_finished()
             self._is_stopping.wait(min(left_s, _TICK_S))
 
     def _drain(self) -> None:

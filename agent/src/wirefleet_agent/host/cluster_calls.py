@@ -52,6 +52,8 @@ class ClusterCalls:
         _only(request)
         cluster, config = self._cluster, self._require_cluster()
         report, names = cluster.report, _names(config)
+        if cluster.own is not None and config.options.host is not None:
+            names[str(cluster.own.key)] = config.options.host
         status = report.status
         connected = () if status is None else status.connected
         options, own = cluster.options, cluster.own
@@ -68,7 +70,7 @@ class ClusterCalls:
             "members": [
                 {
                     "public_key": str(member.key),
-                    "name": config.options.host if member == own else names.get(str(member.key)),
+                    "name": names.get(str(member.key)),
                     "address": member.address,
                     "is_self": member == own,
                     "is_connected": member == own or str(member.key) in connected,

@@ -12,11 +12,11 @@ import os
 from collections.abc import Callable
 
 from ..cluster import ClusterView, ViewHubState
+from ..cluster.connection import Member
 from ..cluster.journal import JournalDamaged
 from ..cluster.replica import ClusterSettings, Role, Timing
 from ..cluster.runner import ClusterReport, ClusterRunner
 from ..cluster.snapshot import stored_view
-from ..cluster.transport import Member
 from ..config import ClusterMember, ClusterOptions, TunnelConfig
 from ..crypto import public_key_of
 from ..engine import Loop

@@ -71,6 +71,7 @@ class TunnelService:
         self._metrics = metrics
         self._redundancy = redundancy
         self._cluster = cluster
+        cluster.count_spokes = lambda: None if redundancy.ha is None else redundancy.ha.spokes_using_us
         self._retry: Handle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._confirm_timer: Handle | None = None

@@ -37,7 +37,7 @@ from ..core import Device, Entropy, Tai64nClock, stamp_of
 from ..drivers.heartbeat_udp import UdpHeartbeats
 from ..drivers.interfaces import HeartbeatDriver, RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from ..engine import Loop, Resolver, Supervisor, Tunnel
-from ..engine.ha_settings import HubState, LocalHubState
+from ..engine.ha_settings import HubState
 from ..errors import InternalError
 from ..observe import Counters, Logger, Logs, get_logger
 from ..observe.metrics import ClusterMetrics, RedundancyMetrics
@@ -132,8 +132,8 @@ class DaemonProvider(Provider):
     redundancy = provide(Redundancy)
 
     @provide
-    def hub_state(self) -> HubState:
-        return LocalHubState()
+    def hub_state(self, cluster: ClusterService) -> HubState:
+        return cluster.state
 
     @provide
     def metrics(
