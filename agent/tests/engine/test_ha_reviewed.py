@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from support.ha_net import HEARTBEAT_PORT, HaHost, HaNet
 from support.packets import ip_packet
+from wirefleet_agent.control import Applier
+from wirefleet_agent.control.uapi import RequestReader, SetRequest, parse_set
 from wirefleet_agent.drivers.interfaces import Heartbeat
 from wirefleet_agent.ha.messages import Request, build_request
 
@@ -22,23 +24,19 @@ def net() -> Iterator[HaNet]:
 
 
 def set_conf(net: HaNet, host: HaHost) -> None:
-    """As ``wg setconf`` with the same file: all peers go and come back in one transaction, and so do the groups."""
-    device, now = host.device, net.clock.now
-    peers = [(key, peer.endpoint, peer.allowed_ips) for key, peer in device.peers.items()]
-    groups = [
-        (name, [peer.public_key for peer in group.members], group.prefixes, group.active.public_key, group.direct)
-        for name, group in device.groups.items()
-    ]
-    directs = [None if direct is None else direct.public_key for *_, direct in groups]
-    for key, *_ in peers:
-        device.remove_peer(key, now)
-    for key, endpoint, prefixes in peers:
-        peer = device.add_peer(key, now)
-        device.set_endpoint(peer, endpoint, now)
-        for prefix in prefixes:
-            device.allowed_ips.insert(prefix, peer)
-    for (name, members, prefixes, active, _), direct in zip(groups, directs, strict=True):
-        device.set_group(name, members, prefixes, active=active, direct=direct, now=now)
+    """As ``wg setconf`` with what ``wg showconf`` says: all peers go and come back in one transaction."""
+    device = host.device
+    lines = ["set=1", "replace_peers=true"]
+    for peer in device.peers.values():
+        lines += (
+            [f"public_key={peer.public_key.hex()}", f"endpoint={peer.endpoint}"]
+            if peer.endpoint
+            else [f"public_key={peer.public_key.hex()}"]
+        )
+        lines += [f"allowed_ip={prefix}" for prefix in device.prefixes_to(peer)]
+    (request,) = RequestReader().feed(("\n".join(lines) + "\n\n").encode())
+    assert isinstance(request, SetRequest)
+    Applier(device, host.tunnel).apply(parse_set(request.body, device), net.clock.now)
     host.tunnel.flush()
 
 
