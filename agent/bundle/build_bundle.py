@@ -22,12 +22,13 @@ sys.path.insert(0, str(HERE / "pyz"))
 sys.path.insert(0, str(HERE))
 
 from bundling.archive import existing_bundle  # noqa: E402
+from bundling.built_wheels import built_wheels, published  # noqa: E402
 from bundling.linux_bundle import LinuxParts, write_linux_bundle  # noqa: E402
 from bundling.sources import AgentSource  # noqa: E402
 from bundling.wheelhouse import Wheelhouse  # noqa: E402
 from bundling.windows_bundle import WindowsParts, write_windows_bundle  # noqa: E402
 from bundling.windows_runtime import HINT, checked_source, fetch_runtime, read_runtime  # noqa: E402
-from bundling.windows_wheelhouse import WINTUN_SOURCE, WindowsWheelhouse  # noqa: E402
+from bundling.windows_wheelhouse import WINTUN_SOURCE, WindowsWheelhouse, normalized  # noqa: E402
 from bundling.wintun import take_wintun  # noqa: E402
 from wirefleet_bundle.errors import BundleError, UsageError  # noqa: E402
 from wirefleet_bundle.host import platform_tag, python_version  # noqa: E402
@@ -87,13 +88,15 @@ def build(
     extras: of the agent's optional dependencies.
     """
     source = AgentSource(HERE.parent)
-    wheelhouse = Wheelhouse(cache, platform, source.requirements_of(extras), HERE / "constraints.txt")
+    wheelhouse = Wheelhouse(cache, platform, published(source.requirements_of(extras)), HERE / "constraints.txt")
     inputs = source.fingerprint(platform, (*pythons, *(f"extra {extra}" for extra in extras)))
     path = output / f"wirefleet-agent-{source.version}-{platform}.pyz"
 
     def write() -> Manifest:
-        wheels = {python: wheelhouse.wheels_for(python) for python in pythons}
-        agent_wheel = source.build_wheel(cache, wheelhouse.build_backend())
+        backend = wheelhouse.build_backend()
+        built = built_wheels(cache, backend)
+        wheels = {python: (*wheelhouse.wheels_for(python), *built) for python in pythons}
+        agent_wheel = source.build_wheel(cache, backend)
         parts = LinuxParts(source.version, platform, inputs, agent_wheel, wheels, wheelhouse.tool())
         return write_linux_bundle(path, INSTALLER, parts)
 
@@ -113,7 +116,7 @@ def build_windows(
     if platform != "win_amd64":
         raise UsageError(f"{platform} is not a platform that bundles are built for", hint="win_amd64")
     source = AgentSource(HERE.parent)
-    wheelhouse = WindowsWheelhouse(cache, platform, source.requirements, _LOCK)
+    wheelhouse = WindowsWheelhouse(cache, platform, published(source.requirements), _LOCK)
     place, runtime_sum = checked_source(runtime_source, sha256)
     inputs = source.fingerprint(platform, (f"runtime {runtime_sum}",))
     path = output / f"wirefleet-agent-{source.version}-{platform}.zip"
@@ -121,7 +124,9 @@ def build_windows(
     def write() -> Manifest:
         runtime = read_runtime(fetch_runtime(place, runtime_sum, cache), platform)
         wheels = wheelhouse.wheels_for(runtime.python)
-        agent_wheel = source.build_wheel(cache, wheelhouse.build_backend(wheels))
+        backend = wheelhouse.build_backend(wheels)
+        wheels |= {normalized(wheel.name.split("-")[0]): wheel for wheel in built_wheels(cache, backend)}
+        agent_wheel = source.build_wheel(cache, backend)
         wintun = take_wintun(wheels[WINTUN_SOURCE], platform)
         parts = WindowsParts(source.version, platform, inputs, agent_wheel, wheels, runtime, wintun)
         return write_windows_bundle(path, INSTALLER, parts)

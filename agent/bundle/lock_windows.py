@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "pyz"))
 sys.path.insert(0, str(HERE))
 
+from bundling.built_wheels import published, source_only  # noqa: E402
 from bundling.programs import run_pip  # noqa: E402
 from bundling.sources import AgentSource  # noqa: E402
 from bundling.windows_wheelhouse import (  # noqa: E402
@@ -44,7 +45,7 @@ _HEADER = """\
 def main() -> int:
     source = AgentSource(HERE.parent)
     only_windows = {pin.partition("==")[0] for pin in _ONLY_WINDOWS}
-    wanted = sorted(needed_on_windows(source.requirements) | NOT_INSTALLED | only_windows)
+    wanted = sorted(needed_on_windows(published(source.requirements)) | NOT_INSTALLED | only_windows)
     sums: dict[str, set[str]] = {}
     with tempfile.TemporaryDirectory(prefix="wirefleet-lock-") as temporary:
         constraints = Path(temporary, "constraints.txt")
@@ -69,7 +70,7 @@ def _require_closed(folder: Path, python: str) -> None:
     environment = {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "python_version": python}
     environment |= {"platform_python_implementation": "CPython", "implementation_name": "cpython", "extra": ""}
     environment |= {"python_full_version": f"{python}.0", "platform_machine": "AMD64"}
-    there = {normalized(wheel.name.split("-")[0]) for wheel in folder.glob("*.whl")}
+    there = {normalized(wheel.name.split("-")[0]) for wheel in folder.glob("*.whl")} | source_only()
     for wheel in folder.glob("*.whl"):
         if normalized(wheel.name.split("-")[0]) in NOT_INSTALLED:
             continue

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+import wirefleet_agent.cluster  # noqa: F401  # before any test imports PySyncObj: see its _tamed_imports
 from support.net import Network
 
 if sys.platform == "win32":

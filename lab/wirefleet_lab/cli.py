@@ -1,19 +1,24 @@
 # Copyright (c) 2026 WireFleet
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command line of the lab: up, down, status, reach; for people, or one JSON document with --json."""
+"""Command line of the lab; for people, or one JSON document with --json."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from select import select
 from typing import Any
 
-from . import lifecycle, reach
+from . import drill, faults, lifecycle, reach
+from .drill_stage import LabStage
+from .machine import require_programs
 from .topology import REGIONS, Lab, LabError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -86,7 +91,31 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--check", action="store_true", help="change nothing, say whether it would")
     commands.add_parser("status", parents=[after], help="what stands and what runs")
     commands.add_parser("reach", parents=[after], help="ping every pair; exit 1 if one does not answer")
+    fault = commands.add_parser("fault", parents=[after], help="break something, and repair it when the time is over")
+    fault.add_argument("kind", choices=faults.KINDS)
+    fault.add_argument("host")
+    fault.add_argument("--seconds", type=float, default=10.0, help="how long it lasts (default: 10, at most 600)")
+    fault.add_argument("--delay-ms", type=int, default=200, help="of a slow link, each way (default: 200)")
+    fault.add_argument("--until-eof", action="store_true", help="repair it as soon as stdin ends, too")
+    commands.add_parser("repair", parents=[after], help="undo every fault that was left behind")
+    told = commands.add_parser(
+        "drill-report", parents=[after], help="a drill's report from measurements made elsewhere"
+    )
+    told.add_argument("measurements", type=Path)
+    told.add_argument("--output", type=Path, help="file for the report, as JSON")
+    _add_drill(commands.add_parser("drill", parents=[after], help="measure what flows notice of each kind of fault"))
     return parser
+
+
+def _add_drill(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rounds", type=int, default=1, help="each is every kind of fault at every hub")
+    command.add_argument("--kinds", default=",".join(drill.KINDS), help="default: %(default)s")
+    command.add_argument("--hubs", default="", help="default: all three")
+    command.add_argument("--from", dest="source", default="spoke-1", help="where the flows begin (default: spoke-1)")
+    command.add_argument("--to", dest="target", default="spoke-2", help="where they end (default: spoke-2)")
+    command.add_argument("--hold", type=float, default=6.0, help="seconds that a fault lasts (default: 6)")
+    command.add_argument("--delay-ms", type=int, default=200, help="of a slow link, each way (default: 200)")
+    command.add_argument("--output", type=Path, help="file for the report, as JSON")
 
 
 def _latency(texts: Sequence[str]) -> dict[str, int]:
@@ -143,4 +172,72 @@ def _reach(lab: Lab, options: argparse.Namespace) -> _Reply:
     return reply, reach.table(lab, measurements), 0 if reply["is_complete"] else 1
 
 
-_COMMANDS = {"up": _up, "down": _down, "status": _status, "reach": _reach}
+def _fault(lab: Lab, options: argparse.Namespace) -> _Reply:
+    """Says "begun" as its first line, once the fault is there. TERM and INT end it early, and it is repaired."""
+    if not 0 < options.seconds <= faults.MAX_FAULT_S:
+        raise LabError(f"a fault lasts at most {faults.MAX_FAULT_S:.0f} seconds")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with faults.held(lab, options.kind, options.host, delay_ms=options.delay_ms):
+        begun = {"begun": options.kind, "host": options.host}
+        print(json.dumps(begun) if options.json else f"{options.kind} at {options.host}", flush=True)
+        if options.until_eof:
+            select([sys.stdin], [], [], options.seconds)
+        else:
+            time.sleep(options.seconds)
+    return {"repaired": options.kind, "host": options.host}, "repaired", 0
+
+
+def _repair(lab: Lab, options: argparse.Namespace) -> _Reply:
+    found = faults.repair(lab)
+    return {"changed": bool(found), "repaired": found}, f"Repaired: {', '.join(found) or 'nothing was broken'}.", 0
+
+
+def _drill(lab: Lab, options: argparse.Namespace) -> _Reply:
+    require_programs(["ip", "nsenter", "ping"])
+    hubs = _words(options.hubs) or [host.name for host in lab.hosts if host.name.startswith("hub-")]
+    plan = drill.Drill(_words(options.kinds), hubs, options.rounds, hold_s=options.hold)
+    flow_s = plan.lead_s + plan.hold_s + plan.settle_s + 60
+    stage = LabStage(lab, options.source, options.target, delay_ms=options.delay_ms, flow_s=flow_s)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    results = drill.run_drill(plan, stage, lambda result: print(drill.one_line(result), file=sys.stderr, flush=True))
+    reply = drill.report(plan, {"from": options.source, "to": options.target, "address": stage.address}, results)
+    return _save(reply, options.output)
+
+
+def _drill_report(lab: Lab, options: argparse.Namespace) -> _Reply:
+    try:
+        document = json.loads(options.measurements.read_text(encoding="utf-8"))
+        flow, hold_s = document["flow"], float(document["hold_s"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LabError(f"cannot read {options.measurements} ({type(error).__name__}: {error})") from error
+    results = drill.from_measurements(document)
+    plan = drill.Drill(
+        list(dict.fromkeys(one.kind for one in results)),
+        list(dict.fromkeys(one.hub for one in results)),
+        max((one.round for one in results), default=0),
+        hold_s=hold_s,
+    )
+    return _save(drill.report(plan, flow, results), options.output)
+
+
+def _save(reply: dict[str, Any], output: Path | None) -> _Reply:
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(reply, indent=2) + "\n", encoding="utf-8")
+    return reply, drill.table(reply["summary"]), 0
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+_COMMANDS = {
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "reach": _reach,
+    "fault": _fault,
+    "repair": _repair,
+    "drill": _drill,
+    "drill-report": _drill_report,
+}

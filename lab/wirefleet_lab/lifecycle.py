@@ -51,7 +51,14 @@ _COMMON_SYSCTLS = {
     "ipv4/conf/default/rp_filter": "2",
 }
 _NO_FORWARDING = {**_COMMON_SYSCTLS, "ipv4/ip_forward": "0", "ipv6/conf/all/forwarding": "0"}
-_FORWARDING = {**_COMMON_SYSCTLS, "ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1"}
+# The router asks nobody for the way back: where the way to a host is closed (a fault), that from it stays open.
+_FORWARDING = {
+    **_COMMON_SYSCTLS,
+    "ipv4/conf/all/rp_filter": "0",
+    "ipv4/conf/default/rp_filter": "0",
+    "ipv4/ip_forward": "1",
+    "ipv6/conf/all/forwarding": "1",
+}
 
 
 def up(lab: Lab, latency_ms: Mapping[str, int], *, check: bool = False) -> dict[str, Any]:
@@ -180,7 +187,7 @@ def _claimed(lab: Lab, *, write: bool) -> Iterator[None]:
 
 
 def _fingerprint(lab: Lab, latency_ms: Mapping[str, int]) -> str:
-    shape = repr((lab.prefix, lab.hosts, lab.lans, sorted(latency_ms.items())))
+    shape = repr((lab.prefix, lab.hosts, lab.lans, sorted(latency_ms.items()), sorted(_FORWARDING.items())))
     return hashlib.sha256(shape.encode()).hexdigest()
 
 

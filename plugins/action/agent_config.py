@@ -11,7 +11,7 @@ from ansible_collections.wirefleet.wireguard.plugins.module_utils.private_copies
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent import AgentAction
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.reconnect import RECONNECT_S, ConnectionLost, once
-from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.secrets import preshared_keys_of
+from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.secrets import cluster_key_of, preshared_keys_of
 
 # How much longer than a change's own deadline the way back may take.
 _GRACE_S = 60.0
@@ -29,6 +29,7 @@ class ActionModule(AgentAction):
         "public_key": {"type": "str", "no_log": False},
         "preshared_peers": {"type": "list", "elements": "str", "default": []},
         "preshared_secret_path": {"type": "path", "no_log": False},
+        "has_cluster": {"type": "bool", "default": False},
         "confirm_timeout_s": {"type": "int", "default": 0},
         "confirm_id": {"type": "str"},
     }
@@ -49,9 +50,9 @@ class ActionModule(AgentAction):
             "toml": options["toml"],
             "confirm_timeout_s": options["confirm_timeout_s"],
         }
-        preshared_keys = {} if self._is_secret_still_to_come() else preshared_keys_of(options)
-        if preshared_keys:
-            request["preshared_keys"] = preshared_keys
+        if not self._is_secret_still_to_come():
+            secrets = {"preshared_keys": preshared_keys_of(options), "cluster_key": cluster_key_of(options)}
+            request.update((name, value) for name, value in secrets.items() if value)
         try:
             reply = self._send(request)
         except AgentError as error:

@@ -38,6 +38,7 @@ class ActionModule(ControllerAction):
             "digest": rendered.digest,
             "public_key": rendered.public_key,
             "preshared_peers": list(rendered.preshared_peers),
+            "has_cluster": rendered.has_cluster,
             "pending": list(rendered.pending),
         }
         if self.options["dest"]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.plan_files import read_slice
@@ -16,6 +17,7 @@ from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.controller_act
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.fleet_inventory import default_paths, plain_mapping
 
 _SHOWN = 20
+ACTIVE_HUB = "active_hub_mismatch"
 # In the result, but nothing to look at: hosts with both families see each other at either.
 _QUIET = ("endpoint_other_family",)
 
@@ -29,6 +31,8 @@ class ActionModule(ControllerAction):
         "observed": {"type": "dict", "required": True},
         "expected_digest": {"type": "str"},
         "max_handshake_age_s": {"type": "int", "default": 180},
+        "overrides": {"type": "dict", "default": {}},
+        "fail_on_active_hub": {"type": "bool", "default": True},
         "fail_on_findings": {"type": "bool", "default": True},
     }
 
@@ -41,7 +45,10 @@ class ActionModule(ControllerAction):
             observed,
             expected_digest=self.options["expected_digest"],
             max_handshake_age_s=self.options["max_handshake_age_s"],
+            overrides={str(spoke): str(hub) for spoke, hub in self.options["overrides"].items()},
         )
+        if not self.options["fail_on_active_hub"]:
+            findings = [replace(one, severity="warning") if one.name == ACTIVE_HUB else one for one in findings]
         errors = [finding for finding in findings if finding.severity == "error"]
         result = {"changed": False, "findings": [finding.as_dict() for finding in findings], "ok": not errors}
         if warnings := _warnings(

@@ -16,6 +16,14 @@ from typing import Any, Literal
 
 from .planner import canonical_network, parse_endpoint
 from .problems import PlanFilesError, Problem, shorten
+from .redundancy import (
+    Trouble,
+    cluster_troubles,
+    draining_hubs,
+    group_troubles,
+    needs_warm_session,
+    shared_prefixes,
+)
 
 Severity = Literal["error", "warning"]
 Status = Mapping[str, Any]
@@ -47,12 +55,14 @@ def find_differences(
     *,
     expected_digest: str | None = None,
     max_handshake_age_s: int = 180,
+    overrides: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """All findings, errors first, each kind in the order of the plan. max_handshake_age_s: 0 judges no handshake.
 
+    overrides: what the hubs' cluster says of placement, public key of a spoke -> public key of a hub.
     Raises PlanFilesError for a slice that lacks something.
     """
-    verifier = _Verifier(plan_slice, observed, expected_digest, max_handshake_age_s)
+    verifier = _Verifier(plan_slice, observed, expected_digest, max_handshake_age_s, overrides or {})
     try:
         findings = list(verifier.findings())
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -65,12 +75,20 @@ def find_differences(
 
 class _Verifier:
     def __init__(
-        self, plan_slice: Mapping[str, Any], observed: Status, expected_digest: str | None, max_handshake_age_s: int
+        self,
+        plan_slice: Mapping[str, Any],
+        observed: Status,
+        expected_digest: str | None,
+        max_handshake_age_s: int,
+        overrides: Mapping[str, str],
     ) -> None:
         self._slice = plan_slice
         self._observed = observed
         self._expected_digest = expected_digest
         self._max_handshake_age_s = max_handshake_age_s
+        self._overrides = overrides
+        self._shared: Mapping[str, frozenset[str]] = {}
+        self._draining: frozenset[str] = frozenset()
 
     def findings(self) -> Iterator[Finding]:
         if not self._observed.get("running"):
@@ -84,7 +102,16 @@ class _Verifier:
         yield from self._process()
         yield from self._digest()
         yield from self._interface()
+        self._shared, self._draining = shared_prefixes(self._slice), draining_hubs(self._observed)
         yield from self._peers()
+        for trouble in group_troubles(self._slice, self._observed, self._overrides):
+            yield self._finding(trouble)
+        for trouble in cluster_troubles(self._slice, self._observed):
+            yield self._finding(trouble)
+
+    def _finding(self, trouble: Trouble) -> Finding:
+        make = self._error if trouble.is_error else self._warning
+        return make(trouble.name, trouble.message, trouble.hint, trouble.peer)
 
     def _error(self, name: str, message: str, hint: str = _APPLY, peer: str | None = None) -> Finding:
         return Finding(name, "error", str(self._slice["host"]), peer, message, hint)
@@ -163,19 +190,30 @@ class _Verifier:
             yield self._warning(
                 "peer_pending", "the key of the peer is not known yet", "run the playbook for the peer", name
             )
+        carried = {text for peer in actual.values() for text in _networks(peer.get("allowed_ips") or ())}
         for key, peer in planned.items():
             if key in actual:
-                yield from self._peer(peer, actual[key])
+                yield from self._peer(peer, actual[key], carried)
             else:
                 yield self._error("peer_missing", "the peer is not configured", peer=peer["name"])
         for key, other in actual.items():
             if key not in planned:
                 yield self._error("peer_unexpected", "the peer is not planned", peer=other.get("name") or key)
 
-    def _peer(self, planned: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Finding]:
+    def _allowed_ips(
+        self, planned: Mapping[str, Any], actual: Mapping[str, Any], carried: set[str]
+    ) -> tuple[set[str], set[str]]:
+        """What is planned at the peer, and what is there; without what a group has given to another of its members."""
+        key, shared = planned["public_key"], self._shared
+        wanted, present = _networks(planned["allowed_ips"]), _networks(actual["allowed_ips"])
+        elsewhere = {text for text in wanted - present if text in shared and text in carried}
+        moved_here = {text for text in present - wanted if key in shared.get(text, ())}
+        return wanted - elsewhere, present - moved_here
+
+    def _peer(self, planned: Mapping[str, Any], actual: Mapping[str, Any], carried: set[str]) -> Iterator[Finding]:
         name = planned["name"]
         if actual.get("allowed_ips") is not None:
-            wanted, present = _networks(planned["allowed_ips"]), _networks(actual["allowed_ips"])
+            wanted, present = self._allowed_ips(planned, actual, carried)
             if wanted != present:
                 yield self._error("allowed_ips_mismatch", f"AllowedIPs differ: {_change(wanted, present)}", peer=name)
         if planned["endpoint"] and actual.get("endpoint") and _is_elsewhere(planned["endpoint"], actual["endpoint"]):
@@ -195,7 +233,8 @@ class _Verifier:
         if not self._max_handshake_age_s:
             return
         keepalive_s = planned["persistent_keepalive"]
-        report = self._error if keepalive_s else self._warning
+        is_ours = needs_warm_session(self._slice, planned) and planned["public_key"] not in self._draining
+        report = self._error if is_ours else self._warning
         # Where only the responder sends, the first packet after 165 s makes the initiator renew the session.
         max_age_s = self._max_handshake_age_s + keepalive_s
         age_s, name = actual.get("last_handshake_age_s"), planned["name"]

@@ -65,6 +65,13 @@ options:
       - Each pair of hosts gets a key of its own, derived from the secret and both public keys.
       - Mutually exclusive with O(preshared_keys).
     type: path
+  has_cluster:
+    description:
+      - Whether the host is one of the hubs that share their state, as
+        RV(wirefleet.wireguard.wg_config#module:has_cluster) says.
+      - The key of their cluster is then derived from the secret in O(preshared_secret_path), which is required.
+    type: bool
+    default: false
   public_key:
     description: The host's own public key. Required with O(preshared_peers).
     type: str

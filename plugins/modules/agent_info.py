@@ -23,6 +23,18 @@ attributes:
     details: Nothing is ever changed.
   diff_mode:
     support: none
+options:
+  cluster:
+    description: Also ask for what the hubs share, see RV(status.cluster). Only hubs have it.
+    type: bool
+    default: false
+  settle_s:
+    description:
+      - Ask again every second, for at most so many seconds, until every hub has answered heartbeats and the hubs have a
+        leader. Right after a start or a change neither is so.
+      - The last answer is returned, whatever it says. In check mode nothing is waited for.
+    type: int
+    default: 0
 author:
   - WireFleet (@wirefleet)
 seealso:
@@ -92,6 +104,18 @@ status:
         What the process of the service really is and may do, with C(user), C(sids) of the service on Windows,
         C(privileges) that it holds (capabilities on Linux), C(surplus_privileges) that it could not get rid of, and
         C(mode).
+      type: dict
+    groups:
+      description: >-
+        Peers that may carry the same traffic, each with C(name), C(policy), C(active) (a public key), C(active_for_s),
+        C(switches), C(prefixes) and C(members), of which each has C(public_key), C(standing), C(is_draining) and
+        C(rtt_s) of heartbeats.
+      type: list
+      elements: dict
+    cluster:
+      description: >-
+        What the hubs share, with C(state), C(leader), C(has_quorum), C(is_writable), C(members), C(drains), C(revoked),
+        C(overrides) and C(epoch). Null on a host without a cluster. Returned with O(cluster=true).
       type: dict
     restart:
       description: The last restart that was ordered, with C(id), C(state) and C(error); null if there was none.

@@ -69,6 +69,7 @@ EXAMPLES = r"""
     toml: "{{ wirefleet_config.toml }}"
     public_key: "{{ wirefleet_config.public_key }}"
     preshared_peers: "{{ wirefleet_config.preshared_peers }}"
+    has_cluster: "{{ wirefleet_config.has_cluster }}"
     preshared_secret_path: "{{ wirefleet_preshared_secret_path | default(omit) }}"
 
 - name: Copies for review are kept on the controller
@@ -105,6 +106,10 @@ preshared_peers:
   returned: success
   type: list
   elements: str
+has_cluster:
+  description: Whether the host is one of the hubs that share their state, and needs the key of their cluster.
+  returned: success
+  type: bool
 pending:
   description: Hosts that will be peers of this one as soon as their keys are known.
   returned: success

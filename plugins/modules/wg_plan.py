@@ -25,7 +25,15 @@ notes:
   - The action runs once per play (or batch of C(serial)), on behalf of the play's first host. Set C(run_once=true) as
     well when the result is registered, so that every host of the play sees it.
   - Fleet-wide variables (C(wirefleet_overlay_prefixes), C(wirefleet_regions), C(wirefleet_site_supernets),
-    C(wirefleet_preshared_keys)) must have the same value on all hosts. The other variables may differ between hosts.
+    C(wirefleet_preshared_keys), C(wirefleet_heartbeat), C(wirefleet_heartbeat_port), C(wirefleet_cluster_port)) must
+    have the same value on all hosts. The other variables may differ between hosts.
+  - C(wirefleet_heartbeat) is V(normal) (500 ms), V(fast) (100 ms), or a mapping of C(interval_ms) (50 to 10000) and
+    C(misses) (2 to 20). A hub that misses that many heartbeats in a row is down for a host, which then uses another.
+  - C(wirefleet_failover_policy) of a spoke is V(active_standby), which stays where it is as long as that hub is well,
+    or V(priority_preempt), which goes back to the best hub once it was well for C(wirefleet_failover_hold) seconds (0
+    to 3600).
+  - A spoke with C(wirefleet_agent=false) is a plain WireGuard peer. It has one fixed hub and does not fail over, needs
+    C(wirefleet_public_key), and the playbooks leave it alone.
   - Variables are those which C(hostvars) shows. Play variables and role defaults are not among them; hand these over as
     options.
   - Hosts without a known public key keep their address, are returned in RV(pending), and are nobody's peer until a
@@ -192,7 +200,7 @@ hosts:
       type: list
       elements: str
     preferred_hub:
-      description: The hub that carries the host's traffic. It is null for hubs.
+      description: The hub that carries the host's traffic as long as nothing is wrong. It is null for hubs.
       type: str
   sample: {spoke-1: {role: spoke, addresses: [10.86.0.4, "fd86::4"], preferred_hub: hub-1}}
 pending:

@@ -51,6 +51,20 @@ options:
       - Peers with a keepalive get as much longer as its interval is, since that keepalive may be what renews a session.
     type: int
     default: 180
+  overrides:
+    description:
+      - What the hubs have decided about placement, the public key of a hub by that of a spoke, as
+        C(status.cluster.overrides) of M(wirefleet.wireguard.agent_info) on a hub returns it.
+      - Without it, the first of the planned hubs is expected to be the active one.
+    type: dict
+    default: {}
+  fail_on_active_hub:
+    description:
+      - Whether V(active_hub_mismatch) is an error. Otherwise it is a warning.
+      - A spoke that has left a hub for a moment stays where it is with the policy V(active_standby), such as after an
+        upgrade of that hub.
+    type: bool
+    default: true
   fail_on_findings:
     description: Fail if there is any finding of severity V(error).
     type: bool
@@ -86,7 +100,10 @@ findings:
           V(address_missing), V(address_unexpected), V(peer_missing), V(peer_pending), V(peer_unexpected),
           V(allowed_ips_mismatch), V(endpoint_mismatch), V(endpoint_other_family), V(keepalive_mismatch),
           V(handshake_missing), V(handshake_stale), V(handshake_outdated), V(digest_mismatch), V(change_pending),
-          V(forwarding_mismatch), V(process_privileges), V(process_account).
+          V(forwarding_mismatch), V(group_missing), V(member_missing), V(heartbeat_missing), V(hub_broken), V(hub_held),
+          V(hub_draining), V(hub_overridden), V(active_hub_mismatch), V(active_hub_drained), V(cluster_missing),
+          V(quorum_missing), V(process_privileges), V(process_account).
+        - A hub that is being drained is named by warnings (V(hub_draining), V(active_hub_drained)), not by errors.
         - The last two are warnings about Windows. The service's token holds more than C(SeLoadDriverPrivilege) and
           C(SeChangeNotifyPrivilege), or it is not LocalSystem's.
       type: str

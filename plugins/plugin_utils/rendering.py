@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,17 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class RenderedConfig:
-    """Both texts; no secret is in them. preshared_peers: public keys of the peers that need a preshared key."""
+    """Both texts; no secret is in them. preshared_peers: public keys of the peers that need a preshared key.
+
+    has_cluster: the host is one of the hubs that share their state, and needs the key of their cluster.
+    """
 
     tunnel: str
     conf: str
     toml: str
     public_key: str | None
     preshared_peers: tuple[str, ...]
+    has_cluster: bool
     pending: tuple[str, ...]
 
     @property
@@ -55,6 +59,7 @@ def render_slice(document: Mapping[str, Any], log_level: str = "info") -> Render
             toml=texts[1],
             public_key=document["public_key"],
             preshared_peers=preshared,
+            has_cluster=document["cluster"] is not None,
             pending=tuple(document["pending"]),
         )
     except (jinja2.TemplateError, KeyError, TypeError) as error:
@@ -62,9 +67,15 @@ def render_slice(document: Mapping[str, Any], log_level: str = "info") -> Render
         raise PlanFilesError(problem) from error
 
 
-def toml_literal(value: str | bool) -> str:
-    """A text or a truth value in TOML; JSON's escapes of a text are also TOML's."""
+def toml_literal(value: str | bool | list[str]) -> str:
+    """A text, a truth value or a list of texts in TOML; JSON's escapes of a text are also TOML's."""
     return json.dumps(value)
+
+
+def keys_of(names: Sequence[str], peers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Public keys of peers by their names, in the order of the names. Raises KeyError for a stranger."""
+    keys = {peer["name"]: str(peer["public_key"]) for peer in peers}
+    return [keys[name] for name in names]
 
 
 @functools.cache
@@ -77,4 +88,5 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters["toml"] = toml_literal
+    environment.filters["keys_of"] = keys_of
     return environment

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 WireFleet
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Preshared keys on their way to the agent."""
+"""Preshared keys, and the key of the hubs' cluster, on their way to the agent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.key_text import decode_key
-from ansible_collections.wirefleet.wireguard.plugins.module_utils.preshared import derive_preshared_keys
+from ansible_collections.wirefleet.wireguard.plugins.module_utils.preshared import (
+    derive_cluster_key,
+    derive_preshared_keys,
+)
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError
 
 _OTHERS_MAY = 0o077
@@ -36,6 +39,21 @@ def preshared_keys_of(options: Mapping[str, Any]) -> dict[str, str]:
         )
     secret = read_secret(Path(options["preshared_secret_path"]))
     return derive_preshared_keys(secret, options["public_key"], options["preshared_peers"])
+
+
+def cluster_key_of(options: Mapping[str, Any]) -> str | None:
+    """The request's cluster_key, if the host is one of a cluster. Raises AgentError. Secret!
+
+    options: has_cluster and preshared_secret_path.
+    """
+    if not options.get("has_cluster"):
+        return None
+    if not options.get("preshared_secret_path"):
+        raise _cannot(
+            "the hubs' cluster needs a key, but there is no secret to derive it from",
+            "set wirefleet_preshared_secret_path, and make the file with wirefleet.wireguard.wg_preshared_key",
+        )
+    return derive_cluster_key(read_secret(Path(options["preshared_secret_path"])))
 
 
 def read_secret(path: Path) -> bytes:

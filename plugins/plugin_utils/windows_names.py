@@ -27,7 +27,8 @@ def image_path(root: str, release: str, tunnel: str) -> str:
 
 def program_rules(tunnel: str) -> tuple[str, ...]:
     """Display names of the firewall rules that are bound to the program of a release."""
-    return (f"WireFleet {tunnel}: tunnel (UDP in)", f"WireFleet {tunnel}: heartbeat (UDP in)")
+    rules = ("tunnel (UDP in)", "heartbeat (UDP in)", "cluster (TCP in)")
+    return tuple(f"WireFleet {tunnel}: {rule}" for rule in rules)
 
 
 def is_protected_place(root: str) -> bool:

@@ -23,7 +23,7 @@ from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.rendering import render_slice
 
 GOLDEN = Path(__file__).parent / "plan"
-RENDERED = ("hub-1", "hub-3", "spoke-1", "spoke-3")
+RENDERED = ("hub-1", "hub-3", "spoke-1", "spoke-3", "spoke-5")
 
 
 def golden_texts() -> dict[str, str]:

@@ -113,13 +113,14 @@ def test_preshared_keys_need_no_path_of_their_secret(fleet):
     assert {stats["changed"] for stats in again.stats.values()} == {0}
 
 
-def test_a_fleet_without_preshared_keys_has_no_secret(fleet):
+def test_a_fleet_without_preshared_keys_has_a_secret_too_for_its_hubs(fleet):
     fleet.add_keys()
 
     outcome = fleet.run(_plan_and_secret_tasks())
 
-    assert not (fleet.plan_dir / "preshared.secret").exists()
-    assert {result["msg"] for result in outcome.results["role gets"].values()} == {""}
+    secret = fleet.plan_dir / "preshared.secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert {result["msg"] for result in outcome.results["role gets"].values()} == {str(secret)}
 
 
 def test_a_secret_elsewhere_gets_no_files_beside_it(fleet):
@@ -142,3 +143,59 @@ def test_site_refuses_a_fleet_that_cannot_be_planned_before_it_touches_a_host(fl
     assert "collides with the overlay" in refused.text
     assert set(refused.results) == {"Fleet can be planned, before any host is touched"}
     assert fleet.files() == {}
+
+
+DRILL = CHECKOUT / "playbooks" / "failover_drill.yml"
+
+
+def test_a_drill_on_a_real_fleet_needs_a_yes(fleet):
+    fleet.add_keys()
+
+    outcome = fleet.run([], playbook=DRILL)
+
+    assert outcome.code != 0
+    assert "add -e wirefleet_confirm_drill=yes" in outcome.text
+    assert "hub-1, hub-2, hub-3" in outcome.text
+    assert "Drill is made" not in outcome.results
+
+
+def test_a_drill_on_a_real_fleet_makes_no_faults_that_it_cannot_make_there(fleet):
+    fleet.add_keys()
+
+    outcome = fleet.run(
+        [], "-e", "wirefleet_confirm_drill=yes", "-e", "wirefleet_drill_kinds=drain,blackhole", playbook=DRILL
+    )
+
+    assert outcome.code != 0
+    assert "not blackhole" in outcome.text
+
+
+def test_a_drill_in_check_mode_needs_no_yes_and_does_nothing(fleet):
+    fleet.add_keys()
+
+    outcome = fleet.run([], "--check", playbook=DRILL)
+
+    assert outcome.code == 0, outcome.text
+    assert not any("agent_drain" in task for task in outcome.results)
+
+
+@pytest.mark.parametrize("playbook", ["site", "verify", "decommission"])
+def test_a_host_without_an_agent_is_never_connected_to(fleet, playbook):
+    """It ends before the first task that would need a host; those before run on the controller."""
+    fleet.add_keys()
+    fleet.hosts["spokes"]["spoke-1"]["wirefleet_agent"] = False
+    fleet.hosts["spokes"]["spoke-1"]["ansible_connection"] = "ssh"
+    fleet.hosts["spokes"]["spoke-1"]["ansible_host"] = "192.0.2.99"
+
+    outcome = fleet.run(
+        [],
+        "--limit",
+        "spoke-1",
+        "-e",
+        "wirefleet_confirm_decommission=spoke-1",
+        playbook=CHECKOUT / "playbooks" / f"{playbook}.yml",
+    )
+
+    assert outcome.code == 0, outcome.text
+    said = outcome.stats.get("spoke-1", {"unreachable": 0, "failures": 0})  # verify.yml has nothing to say of it
+    assert said["unreachable"] == said["failures"] == 0

@@ -30,14 +30,14 @@ def variables_of(role: str) -> dict[str, object]:
     return {key: value for text in texts for key, value in yaml.safe_load(text).items()}
 
 
-def shown(fleet, role: str, names: list[str], **given: object) -> dict[str, object]:
+def shown(fleet, role: str, names: list[str], host: str = "hub-1", **given: object) -> dict[str, object]:
     """What the role's variables are for one host."""
     task = {
         "name": "show",
         "ansible.builtin.debug": {"msg": {name: "{{ " + name + " }}" for name in names}},
         "vars": {**variables_of(role), **given},
     }
-    outcome = fleet.run([task], hosts="hub-1")
+    outcome = fleet.run([task], hosts=host)
     assert outcome.code == 0, outcome.text
     return outcome.of("show")["msg"]
 
@@ -66,7 +66,7 @@ def test_rules_bound_to_a_program_have_the_names_that_an_upgrade_looks_for(fleet
 
 
 def test_overlay_alone_may_ping_and_each_family_has_its_own_rule(fleet):
-    [udp, heartbeat, ipv4, ipv6] = shown(fleet, "firewall", ["__firewall_rules"], __firewall_agent=AGENT)[
+    [udp, heartbeat, cluster, ipv4, ipv6] = shown(fleet, "firewall", ["__firewall_rules"], __firewall_agent=AGENT)[
         "__firewall_rules"
     ]
 
@@ -77,6 +77,7 @@ def test_overlay_alone_may_ping_and_each_family_has_its_own_rule(fleet):
         "wirefleet-wf0",
     )
     assert heartbeat["remoteip"] == "10.86.0.0/24,fd86::/64"
+    assert cluster["is_wanted"] is False
     assert (ipv4["remoteip"], ipv4["icmp_type_code"]) == ("10.86.0.0/24", ["8:*"])
     assert (ipv6["remoteip"], ipv6["icmp_type_code"]) == ("fd86::/64", ["128:*"])
 
@@ -84,11 +85,12 @@ def test_overlay_alone_may_ping_and_each_family_has_its_own_rule(fleet):
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        ({}, [True, True, True, True]),
-        ({"firewall_ping": False}, [True, True, False, False]),
-        ({"firewall_heartbeat_port": 0}, [True, False, True, True]),
-        ({"firewall_overlay_prefixes": "10.86.0.0/24, 10.87.0.0/24"}, [True, True, True, False]),
-        ({"firewall_overlay_prefixes": ["fd86::/64"]}, [True, True, False, True]),
+        ({}, [True, True, False, True, True]),
+        ({"firewall_ping": False}, [True, True, False, False, False]),
+        ({"firewall_heartbeat_port": 0}, [True, False, False, True, True]),
+        ({"firewall_cluster_peers": ["10.86.0.2"]}, [True, True, True, True, True]),
+        ({"firewall_overlay_prefixes": "10.86.0.0/24, 10.87.0.0/24"}, [True, True, False, True, False]),
+        ({"firewall_overlay_prefixes": ["fd86::/64"]}, [True, True, False, False, True]),
     ],
 )
 def test_rules_that_nobody_wants_are_absent(fleet, given, wanted):
@@ -97,6 +99,22 @@ def test_rules_that_nobody_wants_are_absent(fleet, given, wanted):
     assert [rule["is_wanted"] for rule in rules] == wanted
     # The module makes a rule of its arguments even where it only removes one: 0 is no port that Windows has to take.
     assert "0" not in [rule.get("localport") for rule in rules]
+
+
+def test_the_hubs_alone_reach_each_others_state_as_the_plan_knows_them(fleet):
+    fleet.add_keys()
+    planned = fleet.run([{"name": "plan", "wirefleet.wireguard.wg_plan": {}, "run_once": True}], hosts="hub-1")
+    assert planned.code == 0, planned.text
+
+    by_host = {
+        host: shown(fleet, "firewall", ["__firewall_rules"], host, __firewall_agent=AGENT)["__firewall_rules"][2]
+        for host in ("hub-2", "spoke-1")
+    }
+
+    rule = by_host["hub-2"]
+    assert (rule["name"], rule["protocol"], rule["localport"]) == ("WireFleet wf0: cluster (TCP in)", "tcp", "51822")
+    assert (rule["remoteip"], rule["program"], rule["is_wanted"]) == ("10.86.0.1,10.86.0.3", PROGRAM, True)
+    assert by_host["spoke-1"]["is_wanted"] is False
 
 
 @pytest.mark.parametrize("role", ["firewall", "av_exclusions"])

@@ -40,7 +40,10 @@ def play(directory, *variables):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("variable", ["wirefleet_port=99999", "firewall_port=0", "wirefleet_heartbeat_port=65536"])
+@pytest.mark.parametrize(
+    "variable",
+    ["wirefleet_port=99999", "firewall_port=0", "wirefleet_heartbeat_port=65536", "wirefleet_cluster_port=70000"],
+)
 def test_a_port_that_is_none_is_refused_by_its_variable(tmp_path, variable):
     code, output = play(tmp_path, variable)
 

@@ -9,6 +9,7 @@ UsageError         the caller of the command   2
 ConfigError        the operator                3
 UnreachableError   the network, or waiting     4
 RefusedError       the operator (state)        5
+NoQuorumError      the operator (the hubs)     5
 DriverError        the operating system        1
 InternalError      us                          1
 PacketDropped      the network; only counted   --
@@ -72,6 +73,12 @@ class RefusedError(WireFleetError):
 
     code = "refused"
     exit_code = 5
+
+
+class NoQuorumError(RefusedError):
+    """The hubs that reach each other are too few to decide anything. Reading still works."""
+
+    code = "no_quorum"
 
 
 class DriverError(WireFleetError):

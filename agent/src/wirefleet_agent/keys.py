@@ -147,3 +147,10 @@ class PresharedKey(_SecretKey):
 
     __slots__ = ()
     _what = "preshared key"
+
+
+class ClusterKey(_SecretKey):
+    """What the hubs of a cluster authenticate each other with; the same on all of them."""
+
+    __slots__ = ()
+    _what = "cluster key"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ from support.bundles import (
     BUNDLE_FOLDER,
     CACHE,
     TINY_AGENT,
+    built_wheels,
     contents,
     errors,
     host,
@@ -351,3 +353,32 @@ def test_the_bundle_carries_the_versions_that_the_tests_run_with():
     assert {name: version for name, version in ours.items() if name in tested} == {
         name: tested[name] for name in ours if name in tested
     }
+
+
+def test_what_is_published_as_source_only_is_pinned_by_its_hash_and_in_the_version_of_the_tests():
+    text = built_wheels.SOURCE_LOCK.read_text()
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+) ", text, re.MULTILINE))
+    constraints = (BUNDLE_FOLDER / "constraints.txt").read_text().splitlines()
+
+    assert set(pinned) == built_wheels.source_only() == {"pysyncobj"}
+    assert all(f"{name}=={version}" in constraints for name, version in pinned.items())
+    assert text.count("--hash=sha256:") == len(pinned)
+    assert built_wheels.published(("pysyncobj>=0.3.17", "PySyncObj", "pynacl>=1.5")) == ("pynacl>=1.5",)
+
+
+def test_a_source_with_another_hash_is_not_built(tmp_path):
+    lock = tmp_path / "source-requirements.txt"
+    lock.write_text(re.sub(r"sha256:[0-9a-f]{64}", "sha256:" + "0" * 64, built_wheels.SOURCE_LOCK.read_text()))
+
+    with pytest.raises(errors.BundleError, match="building what is published as source only failed"):
+        built_wheels.built_wheels(tmp_path / "cache", tmp_path, lock)
+
+
+def test_the_wheel_that_is_built_is_for_any_platform_and_the_same_each_time(tmp_path):
+    house = wheelhouse.Wheelhouse(CACHE, host.platform_tag(), (), BUNDLE_FOLDER / "constraints.txt")
+    backend = house.build_backend()
+
+    made = [built_wheels.built_wheels(tmp_path / name, backend) for name in ("one", "two")]
+
+    assert [wheel.name for wheel in made[0]] == ["pysyncobj-0.3.17-py3-none-any.whl"]
+    assert made[0][0].read_bytes() == made[1][0].read_bytes()

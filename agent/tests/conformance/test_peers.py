@@ -201,7 +201,7 @@ def test_the_device_itself_and_a_peer_twice_are_refused(net: Network) -> None:
 
 def test_a_device_has_at_most_65536_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert constants.MAX_PEERS == 65536
-    monkeypatch.setattr("wirefleet_agent.core.device.MAX_PEERS", 3)
+    monkeypatch.setattr("wirefleet_agent.core.settings.MAX_PEERS", 3)
     device = new_device()
     peers_of(device, 3)
 
@@ -233,7 +233,7 @@ def test_a_thousand_peers_come_talk_and_go_and_nothing_is_left(net: Network) -> 
     assert len(environment.timers) <= 130
     assert node.device.next_deadline() is None
     assert len(environment.timers) == 0
-    assert node.device.allowed_ips._of_peer == {}
+    assert node.device.allowed_ips._of_owner == {}
     assert node.device.allowed_ips._v4._owners == {}
     gc.collect()
     left = [each for each in gc.get_objects() if isinstance(each, Peer) and each.environment is environment]

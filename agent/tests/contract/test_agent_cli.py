@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from support.hubs import QUICK
 from support.memory_host import MemoryHost
 from wirefleet_agent.drivers.memory import MemoryUnderlay
-from wirefleet_agent.host import cli
+from wirefleet_agent.host import cli, cluster_service
 from wirefleet_agent.host.doctor import _assembly
 from wirefleet_agent.host.file_lock import FileLock
 from wirefleet_agent.host.keystore import KeyStore
@@ -65,6 +66,8 @@ class Caller:
     def __call__(self, argv: list[str], stdin: object) -> tuple[int, dict[str, object]]:
         text = "" if stdin is None else stdin if isinstance(stdin, str) else json.dumps(stdin)
         text = self.replace(text.replace("<CONFIRM_ID>", self._confirm_id))
+        if "<OWN_KEY>" in text:
+            text = text.replace("<OWN_KEY>", str(KeyStore(Paths(self.root)).ensure("wf0").public_key))
         self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
         code = cli.main(["--root", str(self.root), *argv])
         out = self._capsys.readouterr().out
@@ -159,6 +162,7 @@ def caller(tmp_path, monkeypatch, capsys):
     Logs().configure(level="silent")
     monkeypatch.setattr(FileLock, "holder", lambda self: None)
     monkeypatch.setattr(_assembly, "TUN_DEVICE", tmp_path)
+    monkeypatch.setattr(cluster_service, "TIMING", QUICK)
     if sys.platform != "win32":
         monkeypatch.setattr(uapi_server, "DEFAULT_DIRECTORY", tmp_path)
     yield Caller(tmp_path, monkeypatch, capsys)
@@ -219,6 +223,13 @@ def test_every_verb_of_the_contract_has_an_example():
         "release activate",
         "release rollback",
         "secure",
+        "drain",
+        "resume",
+        "cluster status",
+        "cluster epoch",
+        "peer revoke",
+        "peer restore",
+        "peer place",
     ):
         assert any(verb in words for words in called), verb
     assert {case["exit_code"] for case in cases} == {0, 2, 3, 4, 5}

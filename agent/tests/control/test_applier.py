@@ -20,7 +20,7 @@ from support.configs import (
     tunnel_configs,
 )
 from support.control import Bench
-from wirefleet_agent.config import HostPort, TunnelConfig, effective_fwmark, plan_changes, planned_routes
+from wirefleet_agent.config import HostPort, TunnelConfig, effective_fwmark, ownership, plan_changes, planned_routes
 from wirefleet_agent.config import changes as c
 from wirefleet_agent.control import Applier
 from wirefleet_agent.core.constants import MAX_PEERS
@@ -38,9 +38,10 @@ def assert_is_as_configured(bench: Bench, config: TunnelConfig) -> None:
     assert set(device.peers) == {each.public_key for each in config.peers}
     for each in config.peers:
         live = device.peers[each.public_key]
-        assert set(live.allowed_ips) == set(each.allowed_ips)
+        assert set(live.allowed_ips) == set(ownership(config).peers[each.public_key])
         assert live.preshared_key == each.preshared_key
         assert live.persistent_keepalive_s == each.persistent_keepalive_s
+    assert_groups_are_as_configured(bench, config)
     assert bench.sockets.fwmark == effective_fwmark(config)
     assert bench.host.addresses() == set(on.addresses)
     assert bench.host.routes() == planned_routes(config)
@@ -48,6 +49,17 @@ def assert_is_as_configured(bench: Bench, config: TunnelConfig) -> None:
     assert bench.host.is_up
     assert bench.host.dns == (on.dns_servers, on.dns_search)
     assert bench.host.is_forwarding == config.options.is_forwarding
+
+
+def assert_groups_are_as_configured(bench: Bench, config: TunnelConfig) -> None:
+    wanted = ownership(config).groups
+    assert set(bench.device.groups) == set(wanted)
+    for name, group in bench.device.groups.items():
+        assert tuple(peer.public_key for peer in group.members) == wanted[name].members
+        assert set(group.prefixes) == set(wanted[name].prefixes)
+        assert (group.direct and group.direct.public_key) == wanted[name].direct
+    own = {address.packed for address in config.interface.addresses}
+    assert bench.device.own_addresses == own
 
 
 def is_own_peer(config: TunnelConfig) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from support.net import Network
 from support.packets import ip_packet
 from wirefleet_agent.core import Device, stamp_of
-from wirefleet_agent.core import device as device_module
+from wirefleet_agent.core import settings as settings_module
 from wirefleet_agent.drops import DropReason
 from wirefleet_agent.errors import RefusedError
 from wirefleet_agent.keys import PresharedKey, PrivateKey, PublicKey
@@ -78,7 +78,7 @@ def test_a_peer_is_added_once_and_never_ourselves(device: Device) -> None:
 
 # checklist 39
 def test_there_is_a_limit_to_the_number_of_peers(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_module, "MAX_PEERS", 2)
+    monkeypatch.setattr(settings_module, "MAX_PEERS", 2)
     device.add_peer(new_public_key(), 0)
     device.add_peer(new_public_key(), 0)
 

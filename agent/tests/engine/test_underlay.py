@@ -88,6 +88,22 @@ def test_changes_are_heard_again_when_it_is_quiet(
     assert len(clearings) == 3
 
 
+def test_it_is_told_once_the_changes_have_settled_and_sources_are_forgotten(
+    pair: TunnelPair, tunnel: Tunnel, monitor: CountingMonitor, clearings: list[float]
+) -> None:
+    told: list[int] = []
+    tunnel.on_underlay_moved = lambda: told.append(len(clearings))
+    for _ in range(5):
+        monitor.change()
+        pair.loop.run_once(0)
+    assert told == []
+
+    pair.clock.now += 0.2
+    pair.loop.run_once(0)
+
+    assert told == [1]
+
+
 def test_a_change_that_came_before_sources_were_forgotten_does_not_forget_later_ones(
     pair: TunnelPair, tunnel: Tunnel, monitor: CountingMonitor, clearings: list[float]
 ) -> None:

@@ -20,6 +20,7 @@ for _folder in (BUNDLE_FOLDER, BUNDLE_FOLDER / "pyz"):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
+built_wheels = importlib.import_module("bundling.built_wheels")
 linux_bundle = importlib.import_module("bundling.linux_bundle")
 sources = importlib.import_module("bundling.sources")
 wheelhouse = importlib.import_module("bundling.wheelhouse")

@@ -7,13 +7,18 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import string
+from dataclasses import replace
 
 from hypothesis import strategies as st
 from wirefleet_agent.config import (
     AgentOptions,
+    GroupConfig,
+    HeartbeatConfig,
     HostPort,
     InterfaceConfig,
+    MetricsOptions,
     PeerConfig,
+    RelaysConfig,
     TunnelConfig,
     parse,
 )
@@ -92,6 +97,73 @@ level = "debug"
 [peers]
 "{public_key("spoke")}" = "spoke-1"
 """
+HUBS = tuple(public_key(f"hub-{number}") for number in (1, 2, 3))
+GROUP_CONF = f"""\
+[Interface]
+ListenPort = 51820
+Address = 10.86.0.9/32, fd86::9/128
+
+[Peer]
+PublicKey = {HUBS[0]}
+Endpoint = 192.0.2.1:51820
+AllowedIPs = 10.86.0.1/32, fd86::1/128, 10.86.0.0/16, fd86::/64
+
+[Peer]
+PublicKey = {HUBS[1]}
+Endpoint = 192.0.2.2:51820
+AllowedIPs = 10.86.0.2/32, fd86::2/128
+
+[Peer]
+PublicKey = {HUBS[2]}
+Endpoint = 192.0.2.3:51820
+AllowedIPs = 10.86.0.3/32, fd86::3/128
+"""
+GROUP_TOML = f"""\
+schema = 1
+[heartbeat]
+port = 51999
+interval_ms = 100
+misses = 4
+[[groups]]
+name = "hubs"
+members = ["{HUBS[0]}", "{HUBS[1]}", "{HUBS[2]}"]
+allowed_ips = ["10.86.0.0/16", "fd86::/64"]
+policy = "priority_preempt"
+hold_s = 60
+"""
+SPOKES = tuple(public_key(f"spoke-{number}") for number in (1, 2, 3))
+RELAY_CONF = f"""\
+[Interface]
+ListenPort = 51820
+Address = 10.86.0.1/32
+
+[Peer]
+PublicKey = {HUBS[1]}
+AllowedIPs = 10.86.0.2/32
+
+[Peer]
+PublicKey = {HUBS[2]}
+AllowedIPs = 10.86.0.3/32, 10.86.0.77/32
+
+[Peer]
+PublicKey = {SPOKES[0]}
+AllowedIPs = 10.86.0.11/32, 192.168.11.0/24
+
+[Peer]
+PublicKey = {SPOKES[1]}
+AllowedIPs = 10.86.0.12/32
+
+[Peer]
+PublicKey = {SPOKES[2]}
+AllowedIPs = 10.86.0.13/32
+"""
+RELAY_TOML = f"""\
+schema = 1
+[heartbeat]
+[relays]
+members = ["{HUBS[1]}", "{HUBS[2]}"]
+fixed = ["{SPOKES[2]}"]
+"""
 
 
 def full_config() -> TunnelConfig:
@@ -118,6 +190,13 @@ _interfaces = st.one_of(
     st.builds(lambda a, n: ipaddress.IPv6Interface((a, n)), st.integers(0, 2**128 - 1), st.integers(0, 128)),
 )
 _printable = st.text(min_size=1, max_size=30).filter(str.isprintable)
+_metrics = st.builds(
+    MetricsOptions,
+    listen=st.sampled_from([("overlay",), ("loopback",), ("overlay", "loopback")]),
+    port=_ports,
+    is_per_peer=st.booleans(),
+    shows_endpoints=st.booleans(),
+)
 
 
 @st.composite
@@ -148,10 +227,51 @@ def tunnel_configs(draw: st.DrawFn) -> TunnelConfig:
                 name=draw(st.none() | _printable),
             )
         )
+    on_port = {on.listen_port} - {0}
     options = AgentOptions(
+        heartbeat=draw(
+            st.none()
+            | st.builds(
+                HeartbeatConfig,
+                _ports.filter(lambda port: port not in on_port),
+                st.integers(50, 10000),
+                st.integers(2, 20),
+            )
+        ),
         is_forwarding=draw(st.booleans()),
         log_level=draw(st.sampled_from(["debug", "info", "warning", "error"])),
         host=draw(st.none() | _printable),
         role=draw(st.sampled_from([None, "hub", "spoke"])),
+        metrics=draw(st.none() | _metrics),
     )
-    return TunnelConfig("wf0", on, tuple(peers), options)
+    config = TunnelConfig("wf0", on, tuple(peers), options)
+    return replace(config, options=replace(options, **draw(_redundancy(config))))
+
+
+@st.composite
+def _redundancy(draw: st.DrawFn, config: TunnelConfig) -> dict[str, object]:
+    """Groups and relays of peers that there are; heartbeats need more of them than hypothesis finds by chance."""
+    keys = [peer.public_key for peer in config.peers]
+    if len(keys) < 2 or config.options.heartbeat is not None:
+        return {}
+    groups: list[GroupConfig] = []
+    for peer in draw(st.lists(st.sampled_from(config.peers), max_size=2, unique_by=lambda peer: peer.public_key)):
+        if not peer.allowed_ips:
+            continue
+        others = draw(
+            st.lists(st.sampled_from([key for key in keys if key != peer.public_key]), min_size=1, unique=True)
+        )
+        groups.append(
+            GroupConfig(
+                f"group-{len(groups)}",
+                tuple(draw(st.permutations([peer.public_key, *others]))),
+                tuple(draw(st.lists(st.sampled_from(peer.allowed_ips), min_size=1, unique=True))),
+                draw(st.sampled_from(["active_standby", "priority_preempt"])),
+                draw(st.integers(0, 86400)),
+            )
+        )
+    relays = draw(st.none() | st.integers(1, len(keys)).map(lambda count: RelaysConfig(tuple(keys[:count]))))
+    if relays is not None:
+        fixed = draw(st.lists(st.sampled_from(keys), unique=True))
+        relays = replace(relays, fixed=tuple(key for key in fixed if key not in relays.members))
+    return {"groups": tuple(groups), "relays": relays}

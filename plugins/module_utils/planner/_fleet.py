@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from ..problems import Problems
+from ._failover import DEFAULT_CLUSTER_PORT, DEFAULT_HEARTBEAT_PORT
 from ._inputs import ValueReader, fleet_variables, parse_network_of_hosts, read_host
 from ._model import Fleet, Host, PlanRequest
 from ._names import is_host_name, is_region_name, natural_sort
@@ -27,6 +28,7 @@ def read_fleet(request: PlanRequest, problems: Problems) -> tuple[Fleet, list[st
     hosts.update((name, read_host(name, "spoke", request, problems)) for name in spokes if name not in hosts)
     fleet = _read_common(hosts, request, problems)
     _check_hosts(fleet, problems)
+    _check_heartbeat_port(fleet, problems)
     _check_networks(fleet, problems)
     _check_endpoints(fleet, problems)
     _check_size(fleet, problems)
@@ -82,6 +84,9 @@ def _read_common(hosts: Mapping[str, Host], request: PlanRequest, problems: Prob
         regions=regions,
         site_supernets=tuple(sorted(read.parsed_list("site_supernets", parse_network_of_hosts))),
         has_preshared_keys=read.boolean("preshared_keys", False),
+        heartbeat=read.heartbeat(),
+        heartbeat_port=read.integer("heartbeat_port", DEFAULT_HEARTBEAT_PORT, 1, 65535),
+        cluster_port=read.integer("cluster_port", DEFAULT_CLUSTER_PORT, 1, 65535),
     )
 
 
@@ -107,12 +112,31 @@ def _check_hosts(fleet: Fleet, problems: Problems) -> None:
                 path="wirefleet_endpoint",
                 hint="address[:port]",
             )
+        if host.role == "hub" and not host.has_agent:
+            problems.add(
+                "a hub needs an agent",
+                hosts=(host.name,),
+                path="wirefleet_agent",
+                hint="only spokes may be plain WireGuard peers",
+            )
     for same in _repeated((str(host.endpoint), host.name) for host in fleet.hosts.values() if host.endpoint):
         problems.add(
             f"endpoint {fleet.hosts[same[0]].endpoint} is used twice",
             hosts=same,
             path="wirefleet_endpoint",
             hint="one port per host",
+        )
+
+
+def _check_heartbeat_port(fleet: Fleet, problems: Problems) -> None:
+    """Heartbeats are UDP on the overlay's addresses, where the tunnel's own UDP port is taken on every address."""
+    same = [host.name for host in fleet.hosts.values() if host.has_agent and host.port == fleet.heartbeat_port]
+    if same:
+        problems.add(
+            f"port {fleet.heartbeat_port} is the tunnel's and the heartbeats' at once",
+            hosts=same,
+            path="wirefleet_heartbeat_port",
+            hint="set wirefleet_heartbeat_port to another port",
         )
 
 
@@ -202,7 +226,15 @@ def _repeated(pairs: Iterable[tuple[Hashable, str]]) -> list[list[str]]:
     return [names for names in by_key.values() if len(names) > 1]
 
 
-def check_public_keys(keys: Mapping[str, str], problems: Problems) -> None:
-    """No two hosts share a key (WireGuard tells peers apart by nothing else)."""
+def check_public_keys(fleet: Fleet, keys: Mapping[str, str], problems: Problems) -> None:
+    """No two hosts share a key (WireGuard tells peers apart by nothing else), and one that cannot be asked has one."""
+    mute = [host.name for host in fleet.spokes if not host.has_agent and host.name not in keys]
+    if mute:
+        problems.add(
+            "a host without an agent needs its public key in the inventory",
+            hosts=mute,
+            path="wirefleet_public_key",
+            hint="wg pubkey prints it on the host",
+        )
     for same in _repeated((key, name) for name, key in keys.items()):
         problems.add("hosts share one public key", hosts=same, path="public_keys", hint="rotate the key of one of them")

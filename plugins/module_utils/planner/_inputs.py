@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ..key_text import check_public_key
 from ..problems import Problems
+from ._failover import (
+    DEFAULT_HOLD_S,
+    DEFAULT_POLICY,
+    HEARTBEAT_HINT,
+    MAX_HOLD_S,
+    POLICIES,
+    PRESETS,
+    Heartbeat,
+    Policy,
+    parse_heartbeat,
+)
 from ._model import (
     DEFAULT_KEEPALIVE_S,
     DEFAULT_MTU_BYTES,
@@ -121,6 +132,16 @@ class ValueReader:
             self._complain(f"{_shown(value)} is neither true nor false", path)
         return text in ("true", "yes", "on", "1")
 
+    def heartbeat(self) -> Heartbeat:
+        value, path = self._find("heartbeat")
+        if value is None:
+            return PRESETS["normal"]
+        try:
+            return parse_heartbeat(value)
+        except ValueError as error:
+            self._complain(str(error), path, HEARTBEAT_HINT)
+            return PRESETS["normal"]
+
     def name(self, name: str, default: str, is_valid: Callable[[str], bool], what: str) -> str:
         value, path = self._find(name)
         if value is None:
@@ -183,6 +204,11 @@ def read_host(name: str, role: Role, request: PlanRequest, problems: Problems) -
         mtu_bytes=read.integer("mtu", DEFAULT_MTU_BYTES, MIN_MTU_BYTES, MAX_MTU_BYTES),
         keepalive_s=read.integer("keepalive", DEFAULT_KEEPALIVE_S, 0, 65535),
         public_key=_read_public_key(name, request, problems),
+        has_agent=only_variables.boolean("agent", True),
+        policy=cast(
+            Policy, only_variables.name("failover_policy", DEFAULT_POLICY, POLICIES.__contains__, " or ".join(POLICIES))
+        ),
+        hold_s=only_variables.integer("failover_hold", DEFAULT_HOLD_S, 0, MAX_HOLD_S),
     )
 
 

@@ -11,14 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ._failover import Heartbeat, Policy
 from ._networks import Address, Network
 
 Role = Literal["hub", "spoke"]
 
-FLEET_VARIABLES = ("overlay_prefixes", "regions", "site_supernets", "preshared_keys")
+FLEET_VARIABLES = (
+    "overlay_prefixes",
+    "regions",
+    "site_supernets",
+    "preshared_keys",
+    "heartbeat",
+    "heartbeat_port",
+    "cluster_port",
+)
 HOST_VARIABLES = (
     "addresses",
+    "agent",
     "endpoint",
+    "failover_hold",
+    "failover_policy",
     "keepalive",
     "mtu",
     "platform",
@@ -72,7 +84,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Host:
-    """One host of the fleet, checked on its own."""
+    """One host of the fleet, checked on its own. has_agent: False for a plain WireGuard peer; it cannot fail over."""
 
     name: str
     role: Role
@@ -86,6 +98,9 @@ class Host:
     mtu_bytes: int
     keepalive_s: int
     public_key: str | None
+    has_agent: bool
+    policy: Policy
+    hold_s: int
 
     @property
     def is_forwarding(self) -> bool:
@@ -102,6 +117,9 @@ class Fleet:
     regions: tuple[str, ...]
     site_supernets: tuple[Network, ...]
     has_preshared_keys: bool
+    heartbeat: Heartbeat
+    heartbeat_port: int
+    cluster_port: int
 
     @functools.cached_property
     def hubs(self) -> tuple[Host, ...]:

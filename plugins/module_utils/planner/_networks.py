@@ -107,6 +107,7 @@ def parse_network(text: str) -> Network:
     return Network(address.version, parsed.first, parsed.prefixlen)
 
 
+@functools.lru_cache(maxsize=1 << 17)
 def canonical_network(text: str) -> str:
     """A network in its canonical notation; an address alone is one of full length. Raises ValueError."""
     address = text if "/" in text else f"{text}/{BITS[parse_address(text).version]}"

@@ -68,7 +68,7 @@ def make_plan(request: PlanRequest, lock: Lock) -> Plan:
 def _public_keys(fleet: Fleet, lock: Lock, problems: Problems) -> dict[str, str]:
     keys = {name: host.public_key or lock.public_key_of(name) for name, host in fleet.hosts.items()}
     known = {name: key for name, key in keys.items() if key is not None}
-    check_public_keys(known, problems)
+    check_public_keys(fleet, known, problems)
     return known
 
 
@@ -122,6 +122,9 @@ def _plan_text(placed: Placed, tombstones: Mapping[str, tuple[Address, ...]]) ->
                 "regions": list(fleet.regions),
                 "site_supernets": [network.text for network in fleet.site_supernets],
                 "preshared_keys": fleet.has_preshared_keys,
+                "heartbeat_ms": fleet.heartbeat.interval_ms,
+                "heartbeat_misses": fleet.heartbeat.misses,
+                "heartbeat_port": fleet.heartbeat_port,
             },
             "hosts": {name: _plan_entry(host, placed) for name, host in fleet.hosts.items()},
             "pending": _pending(placed),
@@ -141,6 +144,8 @@ def _plan_entry(host: Host, placed: Placed) -> dict[str, object]:
         "keepalive": host.keepalive_s,
         "site_prefixes": [prefix.text for prefix in host.site_prefixes],
         "weight": host.weight,
+        "agent": host.has_agent,
+        "failover": host.policy,
         "public_key": placed.public_keys.get(host.name),
         "preferred_hubs": list(placed.preferred_hubs.get(host.name, ())),
     }

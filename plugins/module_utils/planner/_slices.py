@@ -4,19 +4,24 @@
 
 """Slices: what one host has to know of the plan.
 
-Every spoke peers with all hubs, hubs peer with everybody. A spoke's active hub (the first of its ranking whose key is
-known) carries all of its traffic, in both directions and on all hosts alike, so WireGuard's inner source check always
-passes. The other sessions are kept warm without AllowedIPs.
+Every spoke peers with all hubs, hubs peer with everybody, and all sessions are warm. Where several peers may carry the
+same traffic, the host's agent moves it between them. AllowedIPs are where each begins, and plain WireGuard: any tool
+reads them.
 
-==============  =======================================================================================
-on              AllowedIPs
-==============  =======================================================================================
-a spoke         active hub: the overlay, the site supernets, and other hosts' site prefixes outside them
-hub H           hub G: G's own networks, and those of all spokes whose active hub is G
-hub H           spoke S: S's networks if H is its active hub
-==============  =======================================================================================
+===============  =========================================================================================
+on               AllowedIPs
+===============  =========================================================================================
+a spoke          every hub: its own addresses. The preferred hub also has the spoke's group: the overlay, the site
+                 supernets, and other hosts' site prefixes outside them
+hub H            spoke S: S's networks, whichever hub S prefers: S itself tells which hub it uses
+hub H            hub G: G's own networks, and those of the plain spokes whose fixed hub is G
+a plain spoke    its fixed hub: all that a spoke's group has. Other hubs: nothing, they would not accept it
+hub H            plain spoke S: S's networks if H is its fixed hub
+===============  =========================================================================================
 
-A host's networks are its overlay addresses as /32 and /128 and its site prefixes.
+A host's networks are its overlay addresses as /32 and /128 and its site prefixes. A plain spoke has no agent: nothing
+can move its traffic, so its preferred hub (the first of its ranking whose key is known) is a fixed one. A hub's own
+addresses are never part of a group: they must be accepted from, and go to, that hub alone.
 """
 
 from __future__ import annotations
@@ -30,6 +35,8 @@ from ._names import natural_sort
 from ._networks import BITS, Address, Network
 
 SCHEMA = 1
+HUB_GROUP = "hubs"
+MIN_MEMBERS = 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class SliceBuilder:
         self._fleet = placed.fleet
         self._active = {spoke.name: placed.active_hub(spoke.name) for spoke in self._fleet.spokes}
         self._own = {name: self._own_networks(host) for name, host in self._fleet.hosts.items()}
+        self._own_texts = {name: _texts(networks) for name, networks in self._own.items()}
+        self._hub_addresses = {hub.name: self._addresses_of(hub) for hub in self._fleet.hubs}
         self._behind = self._networks_behind_hubs()
         self._single_sites = sorted(
             (prefix, host.name)
@@ -62,6 +71,9 @@ class SliceBuilder:
             for prefix in outside_supernets(self._fleet, host)
         )
         self._pending = {name for name in self._fleet.hosts if name not in placed.public_keys}
+        self._plain = [
+            spoke.name for spoke in self._fleet.spokes if not spoke.has_agent and spoke.name not in self._pending
+        ]
 
     def slices(self) -> Iterator[tuple[str, dict[str, object]]]:
         """Every host's slice, in the order of the fleet."""
@@ -71,11 +83,13 @@ class SliceBuilder:
     def _slice(self, host: Host) -> dict[str, object]:
         others = self._fleet.hosts.values() if host.role == "hub" else self._fleet.hubs
         peers = [other for other in others if other.name != host.name]
-        make_peer = self._peer_of_hub if host.role == "hub" else self._peer_of_spoke
+        known = [peer for peer in peers if peer.name not in self._pending]
+        routed = self._routed_by(host) if host.role == "spoke" else []
         return {
             "schema": SCHEMA,
             "host": host.name,
             "role": host.role,
+            "agent": host.has_agent,
             "region": host.region,
             "tunnel": host.tunnel,
             "public_key": self._placed.public_keys.get(host.name),
@@ -88,25 +102,86 @@ class SliceBuilder:
             "preferred_hubs": list(self._placed.preferred_hubs.get(host.name, ())),
             "overlay": [network.text for network in self._fleet.overlay],
             "pending": natural_sort(peer.name for peer in peers if peer.name in self._pending),
-            "peers": [make_peer(host, peer) for peer in peers if peer.name not in self._pending],
+            "heartbeat": self._heartbeat(host),
+            "groups": self._groups(host, _texts(routed)),
+            "relays": self._relays(host),
+            "cluster": self._cluster(host),
+            "peers": [
+                self._peer_of_hub(host, peer) if host.role == "hub" else self._peer_of_spoke(host, peer, routed)
+                for peer in known
+            ],
         }
+
+    def _heartbeat(self, host: Host) -> dict[str, object] | None:
+        if not host.has_agent:
+            return None
+        heartbeat = self._fleet.heartbeat
+        return {
+            "port": self._fleet.heartbeat_port,
+            "interval_ms": heartbeat.interval_ms,
+            "misses": heartbeat.misses,
+        }
+
+    def _groups(self, host: Host, routed: list[str]) -> list[dict[str, object]]:
+        """On a spoke, one of all hubs whose keys are known, best first. One hub alone is no group."""
+        members = [hub for hub in self._placed.preferred_hubs.get(host.name, ()) if hub not in self._pending]
+        if not host.has_agent or len(members) < MIN_MEMBERS:
+            return []
+        return [
+            {
+                "name": HUB_GROUP,
+                "members": members,
+                "allowed_ips": routed,
+                "policy": host.policy,
+                "hold_s": host.hold_s,
+            }
+        ]
+
+    def _relays(self, host: Host) -> dict[str, object] | None:
+        """On a hub, the other hubs, over which it also reaches a spoke; and the spokes whose hub is fixed."""
+        members = [hub.name for hub in self._fleet.hubs if hub.name not in self._pending and hub.name != host.name]
+        if host.role != "hub" or not members:
+            return None
+        return {"members": members, "fixed": self._plain}
 
     def _interface_addresses(self, host: Host) -> list[str]:
         """With the overlay's prefix length, so that no host needs a route per peer."""
         length = {network.version: network.length for network in self._fleet.overlay}
         return [f"{address}/{length[address.version]}" for address in self._placed.addresses[host.name]]
 
-    def _peer_of_spoke(self, spoke: Host, hub: Host) -> dict[str, object]:
+    def _cluster(self, host: Host) -> dict[str, object] | None:
+        """On a hub, all hubs whose keys are known, itself included: they share their state."""
+        if host.role != "hub" or host.name in self._pending:
+            return None
+        members = [
+            {
+                "name": hub.name,
+                "public_key": self._placed.public_keys[hub.name],
+                "address": str(self._placed.addresses[hub.name][0]),
+            }
+            for hub in self._fleet.hubs
+            if hub.name not in self._pending
+        ]
+        return {"port": self._fleet.cluster_port, "members": members}
+
+    def _peer_of_spoke(self, spoke: Host, hub: Host, routed: list[Network]) -> dict[str, object]:
         is_active = self._active[spoke.name] == hub.name
-        return self._peer(hub, self._routed_by(spoke) if is_active else [], spoke.keepalive_s, is_active)
+        networks = self._hub_addresses[hub.name] if spoke.has_agent else []
+        if is_active:
+            networks = sorted([*networks, *routed])
+        return self._peer(hub, _texts(networks), spoke.keepalive_s, is_active, spoke)
 
     def _peer_of_hub(self, hub: Host, peer: Host) -> dict[str, object]:
         if peer.role == "hub":
-            return self._peer(peer, self._behind[peer.name], hub.keepalive_s, False)
+            return self._peer(peer, self._behind[peer.name], hub.keepalive_s, False, hub)
         is_active = self._active[peer.name] == hub.name
-        return self._peer(peer, _texts(self._own[peer.name]) if is_active else [], 0, is_active)
+        allowed_ips = self._own_texts[peer.name] if peer.has_agent or is_active else []
+        return self._peer(peer, allowed_ips, 0, is_active, hub)
 
-    def _peer(self, peer: Host, allowed_ips: list[str], keepalive_s: int, is_preferred: bool) -> dict[str, object]:
+    def _peer(
+        self, peer: Host, allowed_ips: list[str], keepalive_s: int, is_preferred: bool, host: Host
+    ) -> dict[str, object]:
+        """Nobody could tell a plain spoke a preshared key, so there is none with it."""
         return {
             "name": peer.name,
             "role": peer.role,
@@ -114,28 +189,31 @@ class SliceBuilder:
             "endpoint": str(peer.endpoint) if peer.endpoint else None,
             "allowed_ips": allowed_ips,
             "persistent_keepalive": keepalive_s,
-            "preshared": self._fleet.has_preshared_keys,
+            "preshared": self._fleet.has_preshared_keys and peer.has_agent and host.has_agent,
             "preferred": is_preferred,
         }
 
+    def _addresses_of(self, host: Host) -> list[Network]:
+        return sorted(Network(a.version, a.value, BITS[a.version]) for a in self._placed.addresses[host.name])
+
     def _own_networks(self, host: Host) -> list[Network]:
-        own = [Network(a.version, a.value, BITS[a.version]) for a in self._placed.addresses[host.name]]
-        return sorted([*own, *host.site_prefixes])
+        return sorted([*self._addresses_of(host), *host.site_prefixes])
 
     def _networks_behind_hubs(self) -> dict[str, list[str]]:
         behind = {hub.name: list(self._own[hub.name]) for hub in self._fleet.hubs}
-        for spoke, hub in self._active.items():
-            if hub is not None and spoke in self._placed.public_keys:
-                behind[hub].extend(self._own[spoke])
+        for spoke in self._fleet.spokes:
+            hub = self._active[spoke.name]
+            if hub is not None and not spoke.has_agent and spoke.name in self._placed.public_keys:
+                behind[hub].extend(self._own[spoke.name])
         return {hub: _texts(sorted(networks)) for hub, networks in behind.items()}
 
-    def _routed_by(self, spoke: Host) -> list[str]:
+    def _routed_by(self, spoke: Host) -> list[Network]:
         """A supernet that lies inside one of the spoke's own site prefixes would take its LAN away: it is left out."""
         supernets = [
             net for net in self._fleet.site_supernets if not any(own.covers(net) for own in spoke.site_prefixes)
         ]
         sites = [prefix for prefix, owner in self._single_sites if owner != spoke.name]
-        return _texts(sorted({*self._fleet.overlay, *supernets, *sites}))
+        return sorted({*self._fleet.overlay, *supernets, *sites})
 
 
 def _texts(networks: Iterable[Network]) -> list[str]:

@@ -22,8 +22,8 @@ from .cache import CHECKOUT, RehearsalError
 from .host import WineHost
 
 FOLDERS = (
-    "wire", "crypto", "core", "config", "dataplane", "control", "observe", "layers", "conformance", "fuzz", "drivers",
-    "contract", "engine", "host", "wiring",
+    "wire", "crypto", "core", "ha", "ha_scenarios", "config", "dataplane", "control", "observe", "layers",
+    "conformance", "fuzz", "drivers", "contract", "engine", "host", "wiring",
 )  # fmt: skip
 # Files that import what only Linux has; what they are about does not exist on Windows. Single tests: marker linux_only.
 NOT_RUN = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .cache import CHECKOUT, file_sums, product
 from .host import WineHost
-from .wheels import CONSTRAINTS, TOOLCHAIN, install_toolchain
+from .wheels import BUILT, CONSTRAINTS, TOOLCHAIN, install_toolchain
 from .windows_python import runtime, unpack
 
 PYTHON = "C:\\Toolchain\\python.exe"
@@ -19,7 +19,7 @@ PYTHON = "C:\\Toolchain\\python.exe"
 def _python_home() -> Path:
     """The runtime with the packages, built once."""
     _archive, digest = runtime()
-    made_from = [digest, *TOOLCHAIN, *file_sums([CONSTRAINTS, Path(__file__)])]
+    made_from = [digest, *TOOLCHAIN, *BUILT, *file_sums([CONSTRAINTS, Path(__file__)])]
     return product("toolchain", made_from, _build)
 
 

@@ -17,9 +17,11 @@ INTERPRETER_WHEEL = "panda3d==1.10.16"
 INTERPRETER_WHEEL_SHA256 = "37acfb92655c4226879f95c988e2ef1449a53c54486d6c1ebc00e2772429af82"
 # What the agent's own tests need besides the agent; pip judges markers by this machine, so win32's packages are named.
 TOOLCHAIN = (
-    "pywin32", "cryptography", "cffi", "psutil", "pynacl", "structlog", "dishka", "installer", "pytest", "hypothesis",
-    "pytest-timeout", "colorama", "pytun-pmd3",
+    "pywin32", "cryptography", "cffi", "psutil", "pynacl", "structlog", "dishka", "prometheus-client", "installer",
+    "pytest", "hypothesis", "pytest-timeout", "colorama", "pytun-pmd3",
 )  # fmt: skip
+# Published as source only, pure Python: built here.
+BUILT = ("pysyncobj",)
 CONSTRAINTS = CHECKOUT / "requirements" / "constraints.txt"
 _FOR_WINDOWS = [
     "--platform", "win_amd64", "--python-version", "3.11", "--implementation", "cp", "--only-binary=:all:",
@@ -61,3 +63,4 @@ def install_toolchain(site_packages: Path) -> None:
     _pip(
         "install", "--no-compile", "--target", site_packages, "--constraint", CONSTRAINTS, *_FOR_WINDOWS, *TOOLCHAIN
     )  # fmt: skip
+    _pip("install", "--no-compile", "--no-deps", "--target", site_packages, "--constraint", CONSTRAINTS, *BUILT)

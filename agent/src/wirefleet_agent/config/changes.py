@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from ..keys import PresharedKey, PrivateKey, PublicKey
 from ..wire.endpoint import Endpoint
-from .model import HostPort, InterfaceAddress, LogLevel, Prefix, Role, Route
+from .metrics_options import MetricsOptions
+from .model import GroupPolicy, HeartbeatConfig, HostPort, InterfaceAddress, LogLevel, Prefix, Role, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,40 @@ class RemoveAllowedIp(_PeerChange):
     @property
     def target(self) -> str:
         return f"{self.public_key} {self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetGroup:
+    """Make a group, or make the one of this name so. direct: the member that the prefixes are of, if there is one.
+
+    active: who is active at first. A group that is there keeps its active member unless ``is_moved``: the configured
+    one has changed.
+    """
+
+    name: str
+    members: tuple[PublicKey, ...]
+    prefixes: tuple[Prefix, ...]
+    active: PublicKey
+    direct: PublicKey | None = None
+    is_moved: bool = False
+    op: ClassVar[str] = "set_group"
+
+    @property
+    def target(self) -> str:
+        moved = f", {self.active} active" if self.is_moved else ""
+        return f"{self.name}: {', '.join(map(str, self.prefixes))} by {', '.join(map(str, self.members))}{moved}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveGroup:
+    """Its prefixes have no owner then; an unknown group is no error."""
+
+    name: str
+    op: ClassVar[str] = "remove_group"
+
+    @property
+    def target(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +281,19 @@ class SetHostLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class SetMetrics:
+    """Where metrics are served; touches no packet. None: nowhere."""
+
+    options: MetricsOptions | None
+    op: ClassVar[str] = "set_metrics"
+
+    @property
+    def target(self) -> str:
+        options = self.options
+        return "off" if options is None else f"{' and '.join(options.listen)} port {options.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class SetPeerName(_PeerChange):
     """What a peer is called in reports; touches no packet."""
 
@@ -255,6 +303,33 @@ class SetPeerName(_PeerChange):
     @property
     def target(self) -> str:
         return f"{self.public_key} {self.name or '-'}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetHeartbeat:
+    """None: no heartbeats are sent. Like the labels, nothing that the device knows."""
+
+    heartbeat: HeartbeatConfig | None
+    op: ClassVar[str] = "set_heartbeat"
+
+    @property
+    def target(self) -> str:
+        beat = self.heartbeat
+        return "off" if beat is None else f"port {beat.port}, every {beat.interval_ms} ms, {beat.misses} misses"
+
+
+@dataclass(frozen=True, slots=True)
+class SetGroupPolicy:
+    """When a group's active member is changed; nothing that the device knows."""
+
+    name: str
+    policy: GroupPolicy
+    hold_s: int
+    op: ClassVar[str] = "set_group_policy"
+
+    @property
+    def target(self) -> str:
+        return f"{self.name}: {self.policy}, hold {self.hold_s} s"
 
 
 DeviceChange = (
@@ -267,10 +342,12 @@ DeviceChange = (
     | ReplaceAllowedIps
     | AddAllowedIp
     | RemoveAllowedIp
+    | SetGroup
+    | RemoveGroup
 )
 SocketChange = SetListenPort | SetFwmark
 HostChange = (
     AddAddress | RemoveAddress | SetMtu | AddRoute | RemoveRoute | SetForwarding | SetDns | SetDefaultRouteRules | SetUp
 )
-LabelChange = SetLogLevel | SetHostLabels | SetPeerName
+LabelChange = SetLogLevel | SetHostLabels | SetMetrics | SetPeerName | SetHeartbeat | SetGroupPolicy
 Change = DeviceChange | SocketChange | HostChange | LabelChange

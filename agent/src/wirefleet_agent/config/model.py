@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..keys import PresharedKey, PrivateKey, PublicKey
+from .metrics_options import MetricsOptions
+from .toml_cluster import ClusterOptions
 
 Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
 InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Table = int | Literal["auto", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Role = Literal["hub", "spoke"]
+GroupPolicy = Literal["active_standby", "priority_preempt"]
 
 DEFAULT_MTU_BYTES = 1420
 
@@ -68,13 +71,50 @@ class InterfaceConfig:
 
 
 @dataclass(frozen=True)
+class HeartbeatConfig:
+    """The ``[heartbeat]`` section. port: UDP, on overlay addresses. A peer is down after ``misses`` intervals."""
+
+    port: int = 51821
+    interval_ms: int = 500
+    misses: int = 3
+
+
+@dataclass(frozen=True)
+class GroupConfig:
+    """One ``[[groups]]``: members, best first, that own ``allowed_ips`` together.
+
+    In the .conf the prefixes are those of the member that starts active. hold_s: how long a better member must be
+    well before it is taken back (priority_preempt).
+    """
+
+    name: str
+    members: tuple[PublicKey, ...]
+    allowed_ips: tuple[Prefix, ...]
+    policy: GroupPolicy = "active_standby"
+    hold_s: int = 30
+
+
+@dataclass(frozen=True)
+class RelaysConfig:
+    """The ``[relays]`` section of a hub. members: the other hubs. fixed: peers that come by this hub alone."""
+
+    members: tuple[PublicKey, ...]
+    fixed: tuple[PublicKey, ...] = ()
+
+
+@dataclass(frozen=True)
 class AgentOptions:
-    """What ``<tunnel>.toml`` says: everything that WireGuard has no words for."""
+    """What ``<tunnel>.toml`` says: everything that WireGuard has no words for. heartbeat None: none are sent."""
 
     is_forwarding: bool = False
     log_level: LogLevel = "info"
     host: str | None = None
     role: Role | None = None
+    metrics: MetricsOptions | None = None
+    heartbeat: HeartbeatConfig | None = None
+    groups: tuple[GroupConfig, ...] = ()
+    relays: RelaysConfig | None = None
+    cluster: ClusterOptions | None = None
 
 
 @dataclass(frozen=True)

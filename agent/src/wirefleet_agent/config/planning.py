@@ -7,8 +7,9 @@ The order, and why:
 1. Policy rules and routes that go, go first: nothing is sent to a peer that is about to leave (checklist 39).
 2. Key, port and mark: new peers are met with the new ones.
 3. New peers, whole; then settings of peers that stay, each alone: a peer without a change is not mentioned.
-4. Allowed IPs are added before others are removed and before peers go: a prefix that moves changes its owner in one
-   step, is owned by nobody at no time, and no session is touched.
+4. Groups, which need their members; then the allowed IPs of peers alone: a prefix may leave a group for one of them.
+   They are added before others are removed and before peers go: a prefix that moves from peer to peer changes its
+   owner in one step, is owned by nobody at no time, and no session is touched.
 5. The interface: addresses, MTU, up; then the routes and rules that come; then resolver, forwarding and labels.
 """
 
@@ -21,17 +22,23 @@ from ..keys import PublicKey
 from ..wire.endpoint import Endpoint
 from . import changes as c
 from .model import AgentOptions, HostPort, InterfaceAddress, InterfaceConfig, PeerConfig, Prefix, Route, TunnelConfig
+from .ownership import Ownership, OwningGroup, ownership
 from .routing import default_route_rules, effective_fwmark, planned_routes
 
 _Peers = Mapping[PublicKey, PeerConfig]
 
 
 def plan_changes(
-    old: TunnelConfig | None, new: TunnelConfig | None, *, routed: TunnelConfig | None = None
+    old: TunnelConfig | None,
+    new: TunnelConfig | None,
+    *,
+    routed: TunnelConfig | None = None,
+    owned: Ownership | None = None,
 ) -> tuple[c.Change, ...]:
     """What leads from ``old`` to ``new``. None: there is no tunnel (yet, or any more).
 
     routed: the configuration whose routes the host has, if ``old`` is not it because others changed the live peers.
+    owned: who owns the prefixes, if that is not what ``old`` says for the same reason.
     A numeric endpoint is planned as Endpoint, a name as HostPort: resolving is the engine's. Taking a tunnel down
     leaves the host's forwarding as it is: others may need it.
     """
@@ -41,7 +48,7 @@ def plan_changes(
     return (
         *_going_routes(had, needs),
         *(_interface_keys(before, after, had, needs) if new else ()),
-        *_peer_changes(before, after),
+        *_peer_changes(before, after, owned or ownership(before)),
         *_addresses(before, after),
         *_link(old, new),
         *_coming_routes(had, needs, is_disturbed=any(gone.version == 4 for gone in _gone_addresses(before, after))),
@@ -103,13 +110,15 @@ def _interface_keys(before: TunnelConfig, after: TunnelConfig, had: _Routing, ne
         yield c.SetFwmark(needs.fwmark)
 
 
-def _peer_changes(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:
+def _peer_changes(before: TunnelConfig, after: TunnelConfig, owned: Ownership) -> Iterator[c.Change]:
     was: _Peers = {peer.public_key: peer for peer in before.peers}
     will: _Peers = {peer.public_key: peer for peer in after.peers}
     yield from (c.AddPeer(key) for key in will if key not in was)
     for key, peer in will.items():
         yield from _peer_settings(was.get(key) or PeerConfig(key), peer)
-    yield from _allowed_ips(was, will)
+    wanted = ownership(after)
+    yield from _groups(owned.groups, wanted.groups)
+    yield from _allowed_ips(owned, wanted)
     yield from (c.RemovePeer(key) for key in was if key not in will)
 
 
@@ -123,19 +132,30 @@ def _peer_settings(was: PeerConfig, will: PeerConfig) -> Iterator[c.Change]:
         yield c.SetPersistentKeepalive(key, will.persistent_keepalive_s)
 
 
-def _allowed_ips(was: _Peers, will: _Peers) -> Iterator[c.Change]:
+def _groups(was: Mapping[str, OwningGroup], will: Mapping[str, OwningGroup]) -> Iterator[c.Change]:
+    yield from (c.RemoveGroup(name) for name in was if name not in will)
+    for name, group in will.items():
+        before = was.get(name)
+        if before != group:
+            is_moved = before is not None and before.start != group.start
+            yield c.SetGroup(name, group.members, group.prefixes, group.start, group.direct, is_moved)
+
+
+def _allowed_ips(was: Ownership, will: Ownership) -> Iterator[c.Change]:
+    """What peers own by themselves."""
     lost: list[tuple[PublicKey, Prefix]] = []
-    for key, peer in will.items():
-        before = was.get(key)
+    for key, prefixes in will.peers.items():
+        before = was.peers.get(key)
         if before is None:
-            if peer.allowed_ips:
-                yield c.ReplaceAllowedIps(key, peer.allowed_ips)
-        elif before.allowed_ips != peer.allowed_ips:
-            had, has = set(before.allowed_ips), set(peer.allowed_ips)
-            yield from (c.AddAllowedIp(key, prefix) for prefix in peer.allowed_ips if prefix not in had)
-            lost.extend((key, prefix) for prefix in before.allowed_ips if prefix not in has)
+            if prefixes:
+                yield c.ReplaceAllowedIps(key, prefixes)
+        elif before != prefixes:
+            had, has = set(before), set(prefixes)
+            yield from (c.AddAllowedIp(key, prefix) for prefix in prefixes if prefix not in had)
+            lost.extend((key, prefix) for prefix in before if prefix not in has)
     if lost:
-        owned = {prefix for peer in will.values() for prefix in peer.allowed_ips}
+        owned = {prefix for prefixes in will.peers.values() for prefix in prefixes}
+        owned.update(prefix for group in will.groups.values() for prefix in group.prefixes)
         yield from (c.RemoveAllowedIp(key, prefix) for key, prefix in lost if prefix not in owned)
 
 
@@ -176,6 +196,14 @@ def _options(before: AgentOptions, after: AgentOptions) -> Iterator[c.Change]:
         yield c.SetLogLevel(after.log_level)
     if (before.host, before.role) != (after.host, after.role):
         yield c.SetHostLabels(after.host, after.role)
+    if before.metrics != after.metrics:
+        yield c.SetMetrics(after.metrics)
+    if before.heartbeat != after.heartbeat:
+        yield c.SetHeartbeat(after.heartbeat)
+    policies = {group.name: (group.policy, group.hold_s) for group in before.groups}
+    for group in after.groups:
+        if policies.get(group.name) != (group.policy, group.hold_s):
+            yield c.SetGroupPolicy(group.name, group.policy, group.hold_s)
 
 
 def _names(before: TunnelConfig, after: TunnelConfig) -> Iterator[c.Change]:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from .model import InterfaceConfig, PeerConfig, TunnelConfig
+from .metrics_options import metrics_lines
+from .model import AgentOptions, InterfaceConfig, PeerConfig, TunnelConfig
+from .toml_cluster import cluster_lines
 
 REDACTED = "(redacted)"
 _SECRET_NAME = re.compile(
@@ -79,11 +81,35 @@ def render_toml(config: TunnelConfig) -> str:
         lines.append(f"role = {_toml_text(options.role)}")
     lines += [f"forwarding = {str(options.is_forwarding).lower()}", "", "[logging]"]
     lines.append(f"level = {_toml_text(options.log_level)}")
+    if options.metrics is not None:
+        lines += ["", *metrics_lines(options.metrics)]
+    lines += _redundancy_lines(options)
+    if options.cluster is not None:
+        lines += ["", *cluster_lines(options.cluster)]
     named = [peer for peer in config.peers if peer.name is not None]
     if named:
         lines += ["", "[peers]"]
         lines += [f'"{peer.public_key}" = {_toml_text(str(peer.name))}' for peer in named]
     return "\n".join(lines) + "\n"
+
+
+def _redundancy_lines(options: AgentOptions) -> Iterator[str]:
+    heartbeat, relays = options.heartbeat, options.relays
+    if heartbeat is not None:
+        yield from ("", "[heartbeat]", f"port = {heartbeat.port}")
+        yield from (f"interval_ms = {heartbeat.interval_ms}", f"misses = {heartbeat.misses}")
+    for group in options.groups:
+        yield from ("", "[[groups]]", f"name = {_toml_text(group.name)}")
+        yield from (f"members = {_toml_list(group.members)}", f"allowed_ips = {_toml_list(group.allowed_ips)}")
+        yield from (f"policy = {_toml_text(group.policy)}", f"hold_s = {group.hold_s}")
+    if relays is not None:
+        yield from ("", "[relays]", f"members = {_toml_list(relays.members)}")
+        if relays.fixed:
+            yield f"fixed = {_toml_list(relays.fixed)}"
+
+
+def _toml_list(values: Iterable[object]) -> str:
+    return f"[{', '.join(_toml_text(str(value)) for value in values)}]"
 
 
 def _toml_text(text: str) -> str:

@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..config import HostPort, LogLevel, Prefix
+from ..config import HostPort, LogLevel
 from ..config import changes as c
 from ..core import Device, Peer
 from ..errors import DriverError
 from .checks import check_changes
+from .group_steps import OutlastingGroups, apply_group_change, give, replace_allowed_ips
 from .host_steps import HostSettings, Journal, SocketSettings
 
 _DEVICE = (
@@ -30,8 +31,10 @@ _DEVICE = (
     c.ReplaceAllowedIps,
     c.AddAllowedIp,
     c.RemoveAllowedIp,
+    c.SetGroup,
+    c.RemoveGroup,
 )
-_LABEL = (c.SetLogLevel, c.SetHostLabels, c.SetPeerName)
+_LABEL = (c.SetLogLevel, c.SetHostLabels, c.SetMetrics, c.SetPeerName, c.SetHeartbeat, c.SetGroupPolicy)
 # Whatever of these changes, the address that a peer was last reached from may be wrong now (checklist 35).
 _MOVES_SOURCES = (c.SetListenPort, c.SetFwmark, c.AddAddress, c.RemoveAddress, c.AddRoute, c.RemoveRoute)
 
@@ -78,6 +81,8 @@ class Applier:
         unresolved: list[c.SetEndpoint] = []
         if any(isinstance(change, _MOVES_SOURCES) for change in done):
             self._device.clear_sticky_sources()
+        self._note_own_addresses(wanted)
+        groups = OutlastingGroups(self._device, wanted)
         for change in wanted:
             if isinstance(change, c.SetEndpoint) and isinstance(change.endpoint, HostPort):
                 unresolved.append(change)
@@ -88,7 +93,17 @@ class Applier:
                 done.append(change)
                 if isinstance(change, c.SetLogLevel) and self._set_log_level is not None:
                     self._set_log_level(change.level)
+        groups.restore(now)
         return Applied(tuple(done), tuple(unresolved))
+
+    def _note_own_addresses(self, changes: tuple[c.Change, ...]) -> None:
+        own = set(self._device.own_addresses)
+        for change in changes:
+            if isinstance(change, c.AddAddress):
+                own.add(change.address.packed)
+            elif isinstance(change, c.RemoveAddress):
+                own.discard(change.address.packed)
+        self._device.own_addresses = frozenset(own)
 
     def _apply_to_system(self, changes: tuple[c.Change, ...]) -> list[c.Change]:
         journal = Journal(self._sockets, self._host, self._last)
@@ -110,6 +125,8 @@ class Applier:
                 return False
             device.set_private_key(change.key, now)
             return True
+        if isinstance(change, (c.SetGroup, c.RemoveGroup)):
+            return apply_group_change(device, change, now)
         peer = device.peers.get(change.public_key)
         if isinstance(change, c.AddPeer):
             if peer is None:
@@ -138,25 +155,9 @@ class Applier:
                     return False
                 device.set_persistent_keepalive(peer, interval_s, now)
             case c.ReplaceAllowedIps(prefixes=prefixes):
-                return self._replace_allowed_ips(peer, prefixes)
+                return replace_allowed_ips(device, peer, prefixes)
             case c.AddAllowedIp(prefix=prefix):
-                device.allowed_ips.insert(prefix, peer)
+                return give(device, prefix, peer)
             case c.RemoveAllowedIp(prefix=prefix):
                 return device.allowed_ips.remove(prefix, peer)
         return True
-
-    def _replace_allowed_ips(self, peer: Peer, prefixes: tuple[Prefix, ...]) -> bool:
-        """Only what differs is touched: a prefix that stays is never without its owner."""
-        allowed_ips = self._device.allowed_ips
-        had = set(allowed_ips.prefixes_of(peer))
-        if not had:
-            for prefix in prefixes:
-                allowed_ips.insert(prefix, peer)
-            return bool(prefixes)
-        wanted = set(prefixes)
-        for prefix in had - wanted:
-            allowed_ips.remove(prefix, peer)
-        for prefix in dict.fromkeys(prefixes):
-            if prefix not in had:
-                allowed_ips.insert(prefix, peer)
-        return had != wanted

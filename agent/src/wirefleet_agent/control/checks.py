@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ..config import changes as c
 from ..core import Device
-from ..core.constants import MAX_PEERS
+from ..core.constants import MAX_GROUP_MEMBERS, MAX_PEERS
 from ..crypto import public_key_of
 from ..errors import RefusedError
 from ..keys import PrivateKey, PublicKey
@@ -91,7 +91,9 @@ def check_changes(changes: Iterable[c.Change], device: Device, *, has_host: bool
 
 
 def _follow(change: c.Change, peers: PeersAfter) -> None:
-    if isinstance(change, c.SetPrivateKey):
+    if isinstance(change, c.SetGroup):
+        _check_group(change, peers)
+    elif isinstance(change, c.SetPrivateKey):
         peers.set_private_key(change.key)
     elif isinstance(change, c.RemovePeer):
         peers.remove(change.public_key)
@@ -101,6 +103,17 @@ def _follow(change: c.Change, peers: PeersAfter) -> None:
         peers.add(change.public_key)
         if len(peers) > MAX_PEERS:
             raise _refused(change, f"a tunnel has at most {MAX_PEERS} peers", None)
+
+
+def _check_group(change: c.SetGroup, peers: PeersAfter) -> None:
+    members = set(change.members)
+    if not 1 <= len(members) <= MAX_GROUP_MEMBERS or len(members) != len(change.members):
+        raise _refused(change, f"a group has 1 to {MAX_GROUP_MEMBERS} different members", None)
+    if change.active not in members or (change.direct is not None and change.direct not in members):
+        raise _refused(change, "the active and the direct member are members", None)
+    for key in change.members:
+        if key not in peers:
+            raise _refused(change, f"{key} is no peer", "somebody else changed the tunnel: see wg show")
 
 
 def _range(change: c.Change) -> tuple[int, int, int]:

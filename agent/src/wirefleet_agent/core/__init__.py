@@ -7,6 +7,7 @@ from .allowed_ips import AllowedIps, Prefix
 from .device import Device
 from .environment import Entropy, Tai64nClock
 from .events import DeliverPacket, HandshakeCompleted, HandshakeGaveUp, Output, SendDatagram
+from .groups import Group, Owner, accepts
 from .leases import OpenLease, SealLease
 from .peer import Peer
 from .replay import ReplayWindow
@@ -17,16 +18,19 @@ __all__ = [
     "DeliverPacket",
     "Device",
     "Entropy",
+    "Group",
     "HandshakeCompleted",
     "HandshakeGaveUp",
     "OpenLease",
     "Output",
+    "Owner",
     "Peer",
     "Prefix",
     "ReplayWindow",
     "SealLease",
     "SendDatagram",
     "Tai64nClock",
+    "accepts",
     "constants",
     "stamp_of",
     "wall_time",

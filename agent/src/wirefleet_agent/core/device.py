@@ -12,14 +12,9 @@ present. A loop that calls ``advance`` once per turn, after a bounded amount of 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from ..crypto import AuthenticationFailed, StaticIdentity
+from ..crypto import AuthenticationFailed
 from ..drops import DropReason
-from ..errors import PacketDropped, RefusedError
-from ..keys import PresharedKey, PrivateKey, PublicKey
+from ..errors import PacketDropped
 from ..wire import (
     TRANSPORT_HEADER_BYTES,
     Endpoint,
@@ -31,65 +26,28 @@ from ..wire import (
     unpack_transport_header,
 )
 from . import sending
-from .allowed_ips import AllowedIps
 from .constants import (
     EXPIRATIONS_PER_STEP,
     HANDSHAKES_PER_POLL,
     HANDSHAKES_PER_STEP,
-    MAX_PEERS,
     MESSAGES_PER_POLL,
     MESSAGES_PER_STEP,
     REJECT_AFTER_MESSAGES,
 )
-from .environment import Entropy, Environment, Tai64nClock
 from .events import DeliverPacket, Output
+from .groups import accepts
 from .leases import OpenLease, SealLease
 from .peer import Peer
-from .receiving import HandshakeReceiver, note_received
+from .receiving import note_received
+from .settings import DeviceSettings
 from .timers import PeerTimers
 
-_MAX_KEEPALIVE_S = 0xFFFF
 
-
-class Device:
+class Device(DeviceSettings):
     """One WireGuard interface. It begins down, without a key and without peers.
 
     entropy(n): n random bytes. tai64n_now(): the wall clock, 12 bytes TAI64N; the core masks the nanoseconds itself.
     """
-
-    def __init__(self, *, entropy: Entropy, tai64n_now: Tai64nClock) -> None:
-        self._environment = Environment(entropy, tai64n_now)
-        self._peers: dict[PublicKey, Peer] = {}
-        self._handshakes = HandshakeReceiver(self._environment, self._peers)
-        self._now = 0.0
-        self.peers: Mapping[PublicKey, Peer] = MappingProxyType(self._peers)
-        self.allowed_ips = AllowedIps()
-        self.drops: Counter[DropReason] = self._environment.drops
-
-    # Configuration
-
-    @property
-    def private_key(self) -> PrivateKey | None:
-        identity = self._environment.identity
-        return None if identity is None else identity.private_key
-
-    @property
-    def public_key(self) -> PublicKey | None:
-        identity = self._environment.identity
-        return None if identity is None else identity.public_key
-
-    @property
-    def is_up(self) -> bool:
-        return self._environment.is_up
-
-    @property
-    def mtu_bytes(self) -> int:
-        """The inner interface's MTU: padding never goes beyond it (checklist 28)."""
-        return self._environment.mtu_bytes
-
-    @mtu_bytes.setter
-    def mtu_bytes(self, value: int) -> None:
-        self._environment.mtu_bytes = value
 
     def is_under_load(self, now: float) -> bool:
         """Whether handshakes need a cookie now (checklist 24)."""
@@ -99,112 +57,6 @@ class Device:
     def pending_handshakes(self) -> int:
         """Handshakes that wait for ``poll`` or ``advance``: messages of others, and initiations of ours."""
         return len(self._handshakes) + len(self._environment.initiations)
-
-    def up(self, now: float) -> None:
-        """The interface is up: peers start, persistent keepalives are sent at once. Idempotent."""
-        self._now = now
-        if self.is_up:
-            return
-        self._environment.is_up = True
-        for peer in self._peers.values():
-            self._start(peer, now)
-
-    def down(self, now: float) -> None:
-        """The interface is down: timers stop and sessions are wiped; configuration stays. Idempotent."""
-        self._now = now
-        if not self.is_up:
-            return
-        self._environment.is_up = False
-        self._handshakes.clear()
-        for peer in self._peers.values():
-            peer.stop()
-
-    def set_private_key(self, key: PrivateKey | None, now: float) -> None:
-        """Change our identity (checklist 17); None or 32 zero bytes take it away, the same key changes nothing.
-
-        A peer that is now ourselves is removed, no session sends again, and handshakes may start at once.
-        """
-        self._now = now
-        if key is not None and key.is_zero:
-            key = None
-        if key == self.private_key:
-            return
-        # A copy of our own, so that the caller may wipe its key and we may wipe ours.
-        identity = None if key is None else StaticIdentity(PrivateKey(key.reveal_bytes()))
-        if identity is not None and identity.public_key in self._peers:
-            self.remove_peer(identity.public_key, now)
-        if self._environment.identity is not None:
-            self._environment.identity.private_key.wipe()
-        self._environment.identity = identity
-        self._handshakes.set_identity()
-        for peer in self._peers.values():
-            peer.handshake.set_identity(identity)
-            peer.expire_sessions()
-        for peer in self._peers.values():
-            if peer.staged_packets or peer.persistent_keepalive_s:
-                sending.send_keepalive(peer, now)
-
-    def add_peer(self, public_key: PublicKey, now: float) -> Peer:
-        """A new peer; it starts if the interface is up.
-
-        Raises ValueError for the device's own key or an existing peer, RefusedError beyond 65536 peers.
-        """
-        self._now = now
-        if public_key == self.public_key:
-            raise ValueError("a device is not its own peer")
-        if public_key in self._peers:
-            raise ValueError("the peer exists")
-        if len(self._peers) >= MAX_PEERS:
-            raise RefusedError(f"a device has at most {MAX_PEERS} peers", hint="remove some peers first")
-        peer = self._peers[public_key] = Peer(public_key, self._environment, self.allowed_ips)
-        if self.is_up:
-            self._start(peer, now)
-        return peer
-
-    def remove_peer(self, public_key: PublicKey, now: float) -> None:
-        """Routes first, then timers, keys and the peer itself (checklist 39); an unknown peer is no error."""
-        self._now = now
-        peer = self._peers.get(public_key)
-        if peer is None:
-            return
-        self.allowed_ips.remove_all(peer)
-        peer.stop()
-        peer.retire()
-        del self._peers[public_key]
-
-    def set_preshared_key(self, peer: Peer, psk: PresharedKey | None, now: float) -> None:
-        """For the next handshake; None or 32 zero bytes mean none (checklist 3)."""
-        self._now = now
-        peer.handshake.preshared_key = None if psk is None or psk.is_zero else psk
-
-    def set_endpoint(self, peer: Peer, endpoint: Endpoint | None, now: float) -> None:
-        """Where the peer is. A first endpoint starts what was waiting for it."""
-        self._now = now
-        had_endpoint = peer.endpoint is not None
-        peer.endpoint = endpoint
-        peer.local = None
-        if not had_endpoint and endpoint is not None and (peer.staged_packets or peer.persistent_keepalive_s):
-            sending.send_keepalive(peer, now)
-
-    def set_persistent_keepalive(self, peer: Peer, interval_s: int, now: float) -> None:
-        """0 is off; switching it on sends one at once (checklist 22). Raises ValueError beyond 65535."""
-        self._now = now
-        if not 0 <= interval_s <= _MAX_KEEPALIVE_S:
-            raise ValueError(f"a keepalive interval is 0 to {_MAX_KEEPALIVE_S} s, not {interval_s}")
-        was_off = peer.persistent_keepalive_s == 0
-        peer.timers.set_persistent_keepalive(interval_s, now)
-        if was_off and interval_s:
-            sending.send_keepalive(peer, now)
-
-    def start_handshake(self, peer: Peer, now: float) -> None:
-        """Begin a new session, 5 s after the last attempt at the earliest; the old one goes on meanwhile."""
-        self._now = now
-        sending.send_initiation(peer, now, is_owed=True)
-
-    def clear_sticky_sources(self) -> None:
-        """After a rebind, an fwmark change or a route change: let the host choose sources anew (checklist 35)."""
-        for peer in self._peers.values():
-            peer.local = None
 
     # Packets, one at a time
 
@@ -236,17 +88,31 @@ class Device:
         try:
             if not self.is_up:
                 raise PacketDropped(DropReason.PEER_STOPPED)
-            _, _, destination, _ = ip.inspect(packet)
-            peer = self.allowed_ips.lookup(destination)
+            _, source, destination, _ = ip.inspect(packet)
+            peer = self._groups.member_for(source, destination)
             if peer is None:
                 raise PacketDropped(DropReason.NO_ROUTE_TO_PEER)
-            if peer.endpoint is None:
-                raise PacketDropped(DropReason.NO_ENDPOINT)
-            if self._environment.identity is not None and not peer.handshake.is_usable:
-                raise PacketDropped(DropReason.LOW_ORDER_KEY)
+            self._send(peer, packet, now)
         except PacketDropped as drop:
             self.drops[drop.reason] += 1
-            return
+
+    def send_to_peer(self, peer: Peer, packet: bytes | memoryview, now: float) -> None:
+        """As ``send_packet``, to this peer whatever AllowedIPs say: a probe of the way over it."""
+        self._now = now
+        try:
+            if not peer.is_running:
+                raise PacketDropped(DropReason.PEER_STOPPED)
+            ip.inspect(packet)
+            self._send(peer, packet, now)
+        except PacketDropped as drop:
+            self.drops[drop.reason] += 1
+
+    def _send(self, peer: Peer, packet: bytes | memoryview, now: float) -> None:
+        """Raises PacketDropped(NO_ENDPOINT | LOW_ORDER_KEY)."""
+        if peer.endpoint is None:
+            raise PacketDropped(DropReason.NO_ENDPOINT)
+        if self._environment.identity is not None and not peer.handshake.is_usable:
+            raise PacketDropped(DropReason.LOW_ORDER_KEY)
         peer.stage(bytes(packet))
         sending.send_staged(peer, now)
 
@@ -355,11 +221,6 @@ class Device:
         self._now = now
         note_received(lease, source, local, datagrams, wire_bytes, has_data, now)
 
-    def _start(self, peer: Peer, now: float) -> None:
-        peer.start()
-        if peer.persistent_keepalive_s:
-            sending.send_keepalive(peer, now)
-
     def _expire(self, timers: PeerTimers, now: float) -> None:
         while (timer := timers.take_due(now)) is not None:
             sending.expire(timers.owner, timer, now)
@@ -384,6 +245,6 @@ class Device:
         if not packet:
             return
         _, inner_source, _, total_length = ip.inspect(packet)
-        if self.allowed_ips.lookup(inner_source) is not lease.peer:
+        if not accepts(self.allowed_ips.lookup(inner_source), lease.peer):
             raise PacketDropped(DropReason.WRONG_SOURCE)
         self._environment.outputs.append(DeliverPacket(packet[:total_length], lease.peer))

@@ -54,6 +54,7 @@ class Environment:
         "jitter",
         "mtu_bytes",
         "outputs",
+        "own_addresses",
         "tai64n_now",
         "timers",
     )
@@ -68,6 +69,7 @@ class Environment:
         self.timers = TimerQueue()
         self.outputs: list[Output] = []
         self.drops: Counter[DropReason] = Counter()
+        self.own_addresses: frozenset[bytes] = frozenset()
         self.is_up = False
         self.mtu_bytes = DEFAULT_MTU_BYTES
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import Final
 
-from ..core import Device, Peer, SealLease
+from ..core import Device, Group, Peer, SealLease
 from ..drops import DropReason
 from ..errors import PacketDropped
 from ..wire import TAG_BYTES, TRANSPORT_HEADER_BYTES, TRANSPORT_OVERHEAD_BYTES, TRANSPORT_TYPE, padded_length
@@ -46,6 +46,14 @@ def packet_batch(capacity: int, mtu_bytes: int, *, has_offloads: bool = False) -
 
 def _room_bytes(mtu_bytes: int) -> int:
     return max((mtu_bytes + 2 * _PADDING - 1) & -_PADDING, _MIN_ROOM_BYTES)
+
+
+def _member_for(view: memoryview, start: int, group: Group) -> Peer:
+    """Whom the packet at ``start`` goes to."""
+    if not group.is_relayed:
+        return group.active
+    source = view[start + 12 : start + 16] if view[start] >> 4 == 4 else view[start + 8 : start + 24]
+    return group.member_for(source.tobytes())
 
 
 class Outbound:
@@ -82,11 +90,12 @@ class Outbound:
             padded = padded_length(length, device.mtu_bytes)
         start = TRANSPORT_HEADER_BYTES
         version = view[start] >> 4 if padded <= self._room else 0
-        peer = lease = None
+        owner = lease = None
         if version == 4 and length >= 20:
-            peer = device.allowed_ips.lookup(view[start + 16 : start + 20].tobytes())
+            owner = device.allowed_ips.lookup(view[start + 16 : start + 20].tobytes())
         elif version == 6 and length >= 40:
-            peer = device.allowed_ips.lookup(view[start + 24 : start + 40].tobytes())
+            owner = device.allowed_ips.lookup(view[start + 24 : start + 40].tobytes())
+        peer = _member_for(view, start, owner) if type(owner) is Group else owner
         if peer is not None:
             lease = device.lease_seal(peer, 1, now)
         if lease is None:
@@ -154,14 +163,14 @@ class Outbound:
                     self._complete(packets, i, start)
             length = packets.lengths[i]
             version = buffer[start] >> 4 if length else 0
+            owner = None
             if offload is None and padded_length(length, mtu_bytes) > room:
-                peers.append(None)
+                pass
             elif version == 4 and length >= 20:
-                peers.append(lookup(view[start + 16 : start + 20].tobytes()))
+                owner = lookup(view[start + 16 : start + 20].tobytes())
             elif version == 6 and length >= 40:
-                peers.append(lookup(view[start + 24 : start + 40].tobytes()))
-            else:
-                peers.append(None)
+                owner = lookup(view[start + 24 : start + 40].tobytes())
+            peers.append(_member_for(view, start, owner) if type(owner) is Group else owner)
             offloads.append(offload)
             start += stride
         return peers, offloads

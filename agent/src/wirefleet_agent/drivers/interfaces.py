@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..config.model import InterfaceAddress as InterfaceAddress
 from ..config.model import Prefix as Prefix
@@ -82,6 +82,10 @@ class UdpDriver(Protocol):
     def offloads(self) -> tuple[str, ...]:
         """The names of those in use, for the log and for ``status``."""
 
+    @property
+    def receive_errors(self) -> int:
+        """Errors that the sockets reported on receiving, since the driver was made."""
+
     def open(self, port: int) -> None:
         """Bind both families; port 0 takes a free one. One missing family is tolerated. Replaces what was open.
 
@@ -110,6 +114,33 @@ class UdpDriver(Protocol):
         """Routes or addresses of the underlay changed: local addresses that failed earlier may serve again."""
 
     def close(self) -> None: ...
+
+
+class Heartbeat(NamedTuple):
+    """A datagram that came over the overlay. source, local: packed addresses, 4 or 16 bytes."""
+
+    payload: bytes
+    source: bytes
+    source_port: int
+    local: bytes
+
+
+class HeartbeatDriver(Protocol):
+    """UDP on the host's overlay addresses, by the host's own stack, over the tunnel's interface and no other."""
+
+    def open(self, port: int, addresses: Sequence[bytes]) -> None:
+        """One socket per packed address. Replaces what was open. Raises DriverError, and nothing is open then."""
+
+    def filenos(self) -> tuple[int, ...]: ...
+
+    def receive(self, fileno: int) -> list[Heartbeat]:
+        """What waits, a bounded number; empty if nothing does."""
+
+    def send(self, payload: bytes, destination: bytes, destination_port: int, local: bytes) -> bool:
+        """From the socket of ``local``. False: it did not leave."""
+
+    def close(self) -> None:
+        """Idempotent."""
 
 
 class UnderlayMonitor(Protocol):

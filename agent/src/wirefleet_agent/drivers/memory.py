@@ -162,6 +162,7 @@ class MemoryUdp:
         self.hosts = hosts
         self.fwmark = 0
         self.offloads = ()
+        self.receive_errors = 0
         self._port = 0
         self._bells = {":" in host: _Doorbell() for host in hosts}
         self._queues: dict[int, deque[tuple[Endpoint, LocalAddress, bytes]]] = {

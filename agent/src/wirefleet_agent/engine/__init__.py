@@ -9,8 +9,21 @@ from .collector import making_peers
 from .loop import Handle, Loop
 from .pump import Pump
 from .resolver import Resolver
+from .scrape_page import ScrapePage
+from .scrape_server import ScrapeServer
 from .supervisor import Supervisor
 from .tunnel import Tunnel
 from .uapi_answers import UapiListener
 
-__all__ = ["Handle", "Loop", "Pump", "Resolver", "Supervisor", "Tunnel", "UapiListener", "making_peers"]
+__all__ = [
+    "Handle",
+    "Loop",
+    "Pump",
+    "Resolver",
+    "ScrapePage",
+    "ScrapeServer",
+    "Supervisor",
+    "Tunnel",
+    "UapiListener",
+    "making_peers",
+]

@@ -15,7 +15,7 @@ import structlog
 from ..core import Device, HandshakeCompleted, Peer
 from ..drivers.interfaces import LinkEvent, RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from ..errors import DriverError
-from ..observe import drop_counts
+from ..observe import TunnelCounts, drop_counts
 from .collector import let_go
 from .loop import Handle, Loop
 from .pump import HandshakeEvent, Pump
@@ -31,7 +31,8 @@ class Tunnel:
     """Takes over the drivers and closes them in ``stop``.
 
     on_removed: somebody deleted the interface; called once, from the loop. on_handshake: a session began.
-    on_unreachable: 20 initiations went unanswered (checklist 19).
+    on_unreachable: 20 initiations went unanswered (checklist 19). on_underlay_moved: packets of the underlay may go
+    another way now; told once changes have settled, from the loop.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Tunnel:
         self.on_removed: Callable[[], None] | None = None
         self.on_handshake: Callable[[Peer], None] | None = None
         self.on_unreachable: Callable[[Peer], None] | None = None
+        self.counts = TunnelCounts()
+        self.on_underlay_moved: Callable[[], None] | None = None
         self._loop = loop
         self._monitor = monitor
         self._pump = Pump(loop, device, tun, udp, self._handshake_event, self._read_failed)
@@ -180,6 +183,7 @@ class Tunnel:
         try:
             self.udp.open(self._listen_port)
         except DriverError as error:
+            self.counts.bind_failures += 1
             _log.error("udp_bind_failed", tunnel=self.name, port=self._listen_port, error=str(error))
             self._call_later("bind", _BIND_RETRY_S, self._go_up)
             return
@@ -228,10 +232,13 @@ class Tunnel:
 
     def _underlay_settled(self) -> None:
         """What came meanwhile is dealt with now: heard later, it would cost sources that were learned since."""
+        self.counts.underlay_changes += 1
         if self._monitor is not None:
             self._monitor.has_changed()
             self._loop.add_reader(self._monitor.fileno(), self._underlay_changed)
         self._clear_sources()
+        if self.on_underlay_moved is not None:
+            self.on_underlay_moved()
 
     def _clear_sources(self) -> None:
         self.udp.forget_sources()
@@ -262,10 +269,15 @@ class Tunnel:
     def _handshake_event(self, event: HandshakeEvent) -> None:
         peer = event.peer
         if isinstance(event, HandshakeCompleted):
+            if event.is_initiator:
+                self.counts.initiated += 1
+            else:
+                self.counts.responded += 1
             _log.debug("handshake_completed", tunnel=self.name, peer=str(peer.public_key), endpoint=str(peer.endpoint))
             if self.on_handshake is not None:
                 self.on_handshake(peer)
         else:
+            self.counts.given_up += 1
             _log.info("peer_unreachable", tunnel=self.name, peer=str(peer.public_key), endpoint=str(peer.endpoint))
             if self.on_unreachable is not None:
                 self.on_unreachable(peer)

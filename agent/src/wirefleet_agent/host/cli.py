@@ -26,7 +26,19 @@ from .control_protocol import Json
 from .paths import OWN_LAYOUT, Paths, host_root
 
 # Modules of .verbs, in the order of the help text.
-_VERBS = ("key", "config", "status", "daemon", "release", "secure", "doctor", "service", "uninstall", "graph")
+_VERBS = (
+    "key",
+    "config",
+    "status",
+    "daemon",
+    "cluster",
+    "release",
+    "secure",
+    "doctor",
+    "service",
+    "uninstall",
+    "graph",
+)
 # Words of the verbs that take a request, and options that stand in for it.
 _WITH_REQUEST, _WITHOUT_REQUEST = frozenset({"apply", "check", "confirm", "health"}), frozenset({"--conf", "--id"})
 _CHUNK_BYTES = 64 * 1024

@@ -15,7 +15,7 @@ from ..config import TunnelConfig, parse, plan_changes, redact_conf, with_secret
 from ..config.changes import Change
 from ..engine import making_peers
 from ..errors import ConfigError, DriverError, RefusedError, WireFleetError
-from ..keys import PrivateKey
+from ..keys import ClusterKey, PrivateKey
 from .conf_text import with_preshared_keys
 from .control_protocol import Json
 from .keystore import KeyStore
@@ -28,13 +28,17 @@ SwitchTo = Callable[[TunnelConfig | None], None]
 
 @dataclass(frozen=True)
 class Proposal:
-    """A valid request beside what is stored. changed: the texts differ (perhaps only in a comment)."""
+    """A valid request beside what is stored. changed: the texts differ (perhaps only in a comment).
+
+    new_cluster_key: one that the key store does not have.
+    """
 
     files: ConfigFiles
     config: TunnelConfig
     changed: bool
     changes: tuple[Change, ...]
     before: ConfigFiles
+    new_cluster_key: ClusterKey | None = None
 
 
 class Configuration:
@@ -63,6 +67,9 @@ class Configuration:
         if proposal.config.interface.private_key is None and self._keys.public_key(self._paths.name) is None:
             raise self._no_key()
         was_pending = self._store.pending()
+        if proposal.new_cluster_key is not None:
+            # Not taken back with the files: with the old one this hub could talk to none of the others.
+            self._keys.keep_cluster_key(self._paths.name, proposal.new_cluster_key)
         if proposal.changed:
             pending = self._replace(proposal, request.confirm_timeout_s)
         else:
@@ -142,7 +149,15 @@ class Configuration:
         before = self._store.current()
         old = config if before == files else self._parsed_or_none(before, key)
         self._last = files, replace(config, interface=bare.interface)
-        return Proposal(files, config, files.digest != before.digest, plan_changes(old, config), before)
+        changes, new_key = plan_changes(old, config), self._new_cluster_key(request, config)
+        return Proposal(files, config, files.digest != before.digest, changes, before, new_key)
+
+    def _new_cluster_key(self, request: ConfigRequest, config: TunnelConfig) -> ClusterKey | None:
+        key = request.cluster_key
+        if key is not None and config.options.cluster is None:
+            hint = "only hubs have one: add [cluster], or leave the key out"
+            raise ConfigError("a cluster key for a tunnel without a cluster", path="cluster_key", hint=hint)
+        return None if key is None or self._keys.is_cluster_key(self._paths.name, key) else key
 
     def _parsed(self, files: ConfigFiles, key: PrivateKey | None) -> TunnelConfig:
         if self._last is None or self._last[0] != files:
@@ -166,11 +181,14 @@ class Configuration:
         )
 
     def _described(self, proposal: Proposal) -> Json:
+        changes = [{"op": change.op, "target": change.target} for change in proposal.changes]
+        if proposal.new_cluster_key is not None:
+            changes.append({"op": "set_cluster_key", "target": "cluster"})
         return {
             "valid": True,
-            "changed": proposal.changed,
+            "changed": proposal.changed or proposal.new_cluster_key is not None,
             "digest": proposal.files.digest,
-            "changes": [{"op": change.op, "target": change.target} for change in proposal.changes],
+            "changes": changes,
             "diff": {"before": self._readable(proposal.before), "after": self._readable(proposal.files)},
         }
 

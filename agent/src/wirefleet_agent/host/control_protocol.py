@@ -15,6 +15,7 @@ from ..errors import (
     ConfigError,
     DriverError,
     InternalError,
+    NoQuorumError,
     RefusedError,
     UnreachableError,
     UsageError,
@@ -27,7 +28,7 @@ CONNECTION_TIMEOUT_S = 10.0
 Json = dict[str, object]
 
 _CLASSES: Mapping[str, type[WireFleetError]] = {
-    cls.code: cls for cls in (UsageError, ConfigError, UnreachableError, RefusedError, InternalError)
+    cls.code: cls for cls in (UsageError, ConfigError, UnreachableError, RefusedError, NoQuorumError, InternalError)
 }
 
 

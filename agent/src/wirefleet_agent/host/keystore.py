@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from ..crypto import public_key_of
 from ..errors import RefusedError
-from ..keys import KEY_BYTES, PrivateKey, PublicKey
+from ..keys import KEY_BYTES, ClusterKey, PrivateKey, PublicKey
 from .paths import Paths
 from .private_files import create_private, make_private_dir, read_private, remove_file, write_private
 from .sealing import Audience, Sealing, own_sealing
@@ -141,8 +141,32 @@ class KeyStore:
         return self._report(tunnel, self._existing(tunnel), changed=False)
 
     def remove(self, tunnel: str) -> bool:
-        """The tunnel's key is gone afterwards; True if there was one."""
+        """The tunnel's keys are gone afterwards; True if there was a private key."""
+        remove_file(self._paths.tunnel(tunnel).cluster_key)
         return remove_file(self._paths.tunnel(tunnel).private_key)
+
+    def cluster_key(self, tunnel: str) -> ClusterKey | None:
+        """What the hubs authenticate each other with; None on hosts that were never given one. Raises RefusedError."""
+        path = self._paths.tunnel(tunnel).cluster_key
+        content = read_private(path)
+        return None if content is None else ClusterKey(self._opened(content, path, _cluster_purpose(tunnel)))
+
+    def keep_cluster_key(self, tunnel: str, key: ClusterKey) -> bool:
+        """It is this one from now on; whether it was not. It comes from the controller: every hub has the same."""
+        if self.is_cluster_key(tunnel, key):
+            return False
+        make_private_dir(self._paths.state_dir)
+        make_private_dir(self._paths.key_dir)
+        content = self._sealing.seal(_encode(key.reveal_bytes()), _cluster_purpose(tunnel), Audience.HOST)
+        write_private(self._paths.tunnel(tunnel).cluster_key, content)
+        return True
+
+    def is_cluster_key(self, tunnel: str, key: ClusterKey) -> bool:
+        """Whether it is the one that is kept; what cannot be opened is another one."""
+        try:
+            return self.cluster_key(tunnel) == key
+        except RefusedError:
+            return False
 
     def _existing(self, tunnel: str) -> PublicKey:
         found = self.public_key(tunnel)
@@ -198,6 +222,10 @@ def _not_a_key(path: Path) -> RefusedError:
 
 def _purpose(tunnel: str) -> str:
     return f"key {tunnel}"
+
+
+def _cluster_purpose(tunnel: str) -> str:
+    return f"cluster {tunnel}"
 
 
 def _encode(raw: bytes) -> bytes:

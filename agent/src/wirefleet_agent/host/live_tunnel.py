@@ -8,10 +8,23 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..config import HostPort, PeerConfig, TunnelConfig, numeric_endpoint, plan_changes, planned_routes
+from ..config import (
+    HostPort,
+    Ownership,
+    OwningGroup,
+    PeerConfig,
+    Prefix,
+    TunnelConfig,
+    numeric_endpoint,
+    ownership,
+    plan_changes,
+    planned_routes,
+    without_peers,
+)
 from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort
 from ..control import Applied, Applier
 from ..core import Device, Peer
+from ..drivers.interfaces import HeartbeatDriver
 from ..engine import Loop, Resolver, Tunnel, making_peers
 from ..errors import WireFleetError
 from ..keys import PublicKey
@@ -34,6 +47,7 @@ class OpenTunnel:
 
     tunnel: Tunnel
     applier: Applier
+    heartbeats: HeartbeatDriver
     close: Callable[[], None]
 
 
@@ -43,7 +57,12 @@ class TunnelOpener(Protocol):
 
 
 class LiveTunnel:
-    """Owns at most one open tunnel. Peers that a change does not concern keep their sessions."""
+    """Owns at most one open tunnel. Peers that a change does not concern keep their sessions.
+
+    on_settled: the tunnel is as configured now. on_closing: it will go, or has gone.
+    config: what runs; wanted: what was asked for, with the peers that are refused. before_switch: may set ``refused``.
+    after_switch: called when the tunnel is as wanted, or (None) gone.
+    """
 
     def __init__(self, open_tunnel: TunnelOpener, resolver: Resolver, loop: Loop, logger: Logger) -> None:
         self._open_tunnel = open_tunnel
@@ -54,6 +73,12 @@ class LiveTunnel:
         self.config: TunnelConfig | None = None
         self._proofs = Proofs()
         self.on_removed: Callable[[], None] = lambda: None
+        self.on_settled: Callable[[OpenTunnel, TunnelConfig], None] = lambda _opened, _config: None
+        self.on_closing: Callable[[], None] = lambda: None
+        self.wanted: TunnelConfig | None = None
+        self.refused: frozenset[PublicKey] = frozenset()
+        self.before_switch: Callable[[TunnelConfig], None] = lambda _config: None
+        self.after_switch: Callable[[TunnelConfig | None], None] = lambda _config: None
 
     @property
     def tunnel(self) -> Tunnel | None:
@@ -69,11 +94,37 @@ class LiveTunnel:
         if new is None:
             self.close()
             return
+        self.before_switch(new)
+        allowed = without_peers(new, self.refused)
         with making_peers(sum(1 + len(peer.allowed_ips) for peer in new.peers)):
             if self._open is None:
-                self._start(new)
+                self._start(allowed)
             else:
-                self._change(self._open, new)
+                self._change(self._open, allowed)
+        self.wanted = new
+        self.after_switch(new)
+
+    def refuse(self, keys: frozenset[PublicKey]) -> None:
+        """From now on these peers are not there, whatever the configuration says; those that were come back.
+
+        Raises RefusedError, DriverError if routes could not follow; the peers themselves are gone then too.
+        """
+        if keys == self.refused:
+            return
+        self.refused = keys
+        if self._open is None or self.wanted is None:
+            return
+        tunnel = self._open.tunnel
+        for key in keys & tunnel.device.peers.keys():  # at once: to plan all of a hub's peers takes a moment
+            tunnel.device.remove_peer(key, self._loop.now())
+        tunnel.flush()
+        self.switch_to(self.wanted)
+
+    @property
+    def refused_peers(self) -> list[str]:
+        """Peers of the configuration that are not there because they are refused."""
+        peers = self.wanted.peers if self.wanted is not None else ()
+        return [str(peer.public_key) for peer in peers if peer.public_key in self.refused]
 
     def is_proven(self, peer: Peer) -> bool:
         """Whether the peer has answered since the last change that concerned it; sessions outlive such changes."""
@@ -94,6 +145,23 @@ class LiveTunnel:
             tunnel.device.start_handshake(peer, self._loop.now())
         tunnel.flush()
 
+    def reconnect(self, public_key: PublicKey) -> None:
+        """A peer does not answer: a handshake, there where it is configured to be, its name asked for once more."""
+        if self._open is None or self.config is None:
+            return
+        device, now = self._open.tunnel.device, self._loop.now()
+        peer = device.peers.get(public_key)
+        name = next((each.endpoint for each in self.config.peers if each.public_key == public_key), None)
+        if peer is None or name is None:
+            return
+        endpoint = numeric_endpoint(name)
+        if isinstance(endpoint, HostPort):
+            self._resolver.resolve_again(public_key)
+        elif endpoint != peer.endpoint:
+            device.set_endpoint(peer, endpoint, now)
+        device.start_handshake(peer, now)
+        self._open.tunnel.flush()
+
     def start_over(self) -> None:
         """New sockets and handshakes now: after a sleep nothing that was known of the underlay counts any more."""
         if self._open is None:
@@ -105,13 +173,17 @@ class LiveTunnel:
     def close(self) -> None:
         """Routes, addresses and rules first, then the interface. Idempotent; an error is logged, the rest goes on."""
         opened, config = self._open, self.config
-        self._open = self.config = None
+        if opened is not None:
+            self.on_closing()
+        self._open = self.config = self.wanted = None
+        self.after_switch(None)
         self._proofs.clear()
         self._resolver.clear()
         if opened is None:
             return
         opened.tunnel.on_removed = None
-        for change in plan_changes(_as_it_is(config, opened.tunnel.device), None, routed=config):
+        device = opened.tunnel.device
+        for change in plan_changes(_as_it_is(config, device), None, routed=config, owned=_owned(config, device)):
             # One by one: a step that fails must not bring the others back.
             try:
                 opened.applier.apply((change,), self._loop.now())
@@ -134,8 +206,12 @@ class LiveTunnel:
         self._logger.info("tunnel_opened", name=new.name, peers=len(new.peers))
 
     def _change(self, opened: OpenTunnel, new: TunnelConfig) -> None:
-        old = _as_it_is(self.config, opened.tunnel.device)
-        changes = (*plan_changes(old, new, routed=self.config), *(_host_side(new) if opened.tunnel.is_up else ()))
+        device = opened.tunnel.device
+        old, owned = _as_it_is(self.config, device), _owned(self.config, device)
+        changes = (
+            *plan_changes(old, new, routed=self.config, owned=owned),
+            *(_host_side(new) if opened.tunnel.is_up else ()),
+        )
         applied = opened.applier.apply(changes, self._loop.now())
         self.config = new
         concerned = self._proofs.note(changes, applied, opened.tunnel.device.peers, self._loop.now())
@@ -155,6 +231,7 @@ class LiveTunnel:
         }
         again = {change.public_key for change in applied.unresolved}
         self._resolver.watch(names, again, self._resolved)
+        self.on_settled(opened, new)
 
     def _resolved(self, public_key: PublicKey, endpoint: Endpoint) -> None:
         if self._open is None or public_key not in self._open.tunnel.device.peers:
@@ -169,6 +246,7 @@ class LiveTunnel:
     def _removed(self) -> None:
         """Somebody deleted the interface: there is nothing left to clean up but our own side of it."""
         self._logger.warning("interface_removed", name=self._open.tunnel.name if self._open else None)
+        self.on_closing()
         if self._open is not None:
             self._open.close()
         self._open = self.config = None
@@ -200,3 +278,26 @@ def _as_it_is(config: TunnelConfig | None, device: Device) -> TunnelConfig | Non
         for peer in device.peers.values()
     )
     return replace(config, interface=replace(config.interface, private_key=device.private_key), peers=peers)
+
+
+def _owned(config: TunnelConfig | None, device: Device) -> Ownership | None:
+    """Who really owns the prefixes. Who starts active is known to the configuration alone."""
+    if config is None:
+        return None
+    wanted = ownership(config).groups
+    groups = {
+        name: OwningGroup(
+            name,
+            tuple(peer.public_key for peer in group.members),
+            _in_order(group.prefixes, wanted[name].prefixes if name in wanted else ()),
+            wanted[name].start if name in wanted else group.active.public_key,
+            None if group.direct is None else group.direct.public_key,
+        )
+        for name, group in device.groups.items()
+    }
+    return Ownership({peer.public_key: peer.allowed_ips for peer in device.peers.values()}, groups)
+
+
+def _in_order(prefixes: tuple[Prefix, ...], wanted: tuple[Prefix, ...]) -> tuple[Prefix, ...]:
+    """As ``wanted`` if it is these: their order says nothing."""
+    return wanted if set(prefixes) == set(wanted) else prefixes

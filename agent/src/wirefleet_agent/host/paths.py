@@ -112,6 +112,10 @@ class Paths:
         return self.state_dir / "pending"
 
     @property
+    def cluster_dir(self) -> Path:
+        return self.state_dir / "cluster"
+
+    @property
     def run_dir(self) -> Path:
         return self.root / self.layout.run_dir
 
@@ -159,6 +163,14 @@ class TunnelPaths:
     @property
     def private_key(self) -> Path:
         return self.host.key_dir / f"{self.name}.key"
+
+    @property
+    def cluster_key(self) -> Path:
+        return self.host.key_dir / f"{self.name}.cluster"
+
+    @property
+    def cluster_dir(self) -> Path:
+        return self.host.cluster_dir / self.name
 
     @property
     def pending_dir(self) -> Path:

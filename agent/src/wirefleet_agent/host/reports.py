@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..config import TunnelConfig
-from ..core import Peer
+from ..core import Device, Group, Peer
 from ..engine import Tunnel
 from ..errors import DriverError
 from ..keys import PublicKey
@@ -31,7 +31,10 @@ def tunnel_status(tunnel: Tunnel, config: TunnelConfig | None, now: float, is_pr
             "forwarding": _forwards(tunnel),
             "offloads": {"tun": list(tunnel.tun.offloads), "udp": list(tunnel.udp.offloads)},
         },
-        "peers": [_peer_status(peer, names, now) | {"is_proven": is_proven(peer)} for peer in device.peers.values()],
+        "peers": [
+            _peer_status(device, peer, names, now) | {"is_proven": is_proven(peer)} for peer in device.peers.values()
+        ],
+        "groups": [_group_status(group, now) for group in device.groups.values()],
         "drops": drop_counts(device.drops),
     }
 
@@ -79,12 +82,27 @@ def _names(config: TunnelConfig | None) -> dict[str, str | None]:
     return {} if config is None else {str(peer.public_key): peer.name for peer in config.peers}
 
 
-def _peer_status(peer: Peer, names: Mapping[str, str | None], now: float) -> Json:
+def _group_status(group: Group, now: float) -> Json:
+    """Members in the order of the configuration; heartbeats add what they know (``redundancy``).
+
+    direct: the member that the prefixes are of, on a hub.
+    """
+    return {
+        "name": group.name,
+        "members": [{"public_key": str(peer.public_key)} for peer in group.members],
+        "active": str(group.active.public_key),
+        "active_for_s": round(max(0.0, now - group.since), 3),
+        "direct": None if group.direct is None else str(group.direct.public_key),
+        "prefixes": [str(prefix) for prefix in group.prefixes],
+    }
+
+
+def _peer_status(device: Device, peer: Peer, names: Mapping[str, str | None], now: float) -> Json:
     return {
         "public_key": str(peer.public_key),
         "name": names.get(str(peer.public_key)),
         "endpoint": None if peer.endpoint is None else str(peer.endpoint),
-        "allowed_ips": [str(prefix) for prefix in peer.allowed_ips],
+        "allowed_ips": [str(prefix) for prefix in device.prefixes_to(peer)],
         "last_handshake_age_s": _handshake_age_s(peer, now),
         "rx_bytes": peer.rx_bytes,
         "tx_bytes": peer.tx_bytes,

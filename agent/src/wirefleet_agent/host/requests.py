@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError, UsageError
-from ..keys import PresharedKey, PublicKey
+from ..keys import ClusterKey, PresharedKey, PublicKey
 
 MAX_CONFIRM_TIMEOUT_S = 24 * 3600
 DEFAULT_MAX_HANDSHAKE_AGE_S = 180.0
@@ -19,17 +19,21 @@ DEFAULT_MAX_HANDSHAKE_AGE_S = 180.0
 
 @dataclass(frozen=True)
 class ConfigRequest:
-    """A proposed configuration. preshared_keys: what ``conf`` leaves out. confirm_timeout_s: 0 is final at once."""
+    """A proposed configuration. preshared_keys: what ``conf`` leaves out. confirm_timeout_s: 0 is final at once.
+
+    cluster_key: for ``[cluster]`` in ``toml``; None leaves what the key store has.
+    """
 
     conf: str = field(repr=False)
     toml: str
     preshared_keys: Mapping[PublicKey, PresharedKey]
     confirm_timeout_s: int
+    cluster_key: ClusterKey | None = None
 
     @classmethod
     def from_json(cls, request: Mapping[str, object]) -> ConfigRequest:
         """Raises UsageError; ConfigError for a key that is none (its value is not repeated)."""
-        _only(request, {"conf", "toml", "preshared_keys", "confirm_timeout_s"})
+        _only(request, {"conf", "toml", "preshared_keys", "confirm_timeout_s", "cluster_key"})
         timeout_s = request.get("confirm_timeout_s", 0)
         if not isinstance(timeout_s, int) or isinstance(timeout_s, bool) or not 0 <= timeout_s <= MAX_CONFIRM_TIMEOUT_S:
             raise _wrong("confirm_timeout_s", f"a whole number from 0 to {MAX_CONFIRM_TIMEOUT_S}")
@@ -38,6 +42,7 @@ class ConfigRequest:
             _text(request, "toml", ""),
             _preshared_keys(request.get("preshared_keys")),
             timeout_s,
+            _cluster_key(request.get("cluster_key")),
         )
 
 
@@ -85,6 +90,16 @@ def _preshared_keys(found: object) -> dict[PublicKey, PresharedKey]:
             raise ConfigError(str(error), path=f"preshared_keys[{public_key}]", hint="wg genpsk makes one") from None
         keys[PublicKey.from_base64(_public_key(public_key, "preshared_keys"))] = key
     return keys
+
+
+def _cluster_key(found: object) -> ClusterKey | None:
+    try:
+        key = None if found is None else ClusterKey.from_base64(str(found))
+    except ValueError as error:
+        raise ConfigError(str(error), path="cluster_key", hint="32 random bytes, the same for all hubs") from None
+    if key is not None and key.is_zero:
+        raise ConfigError("a cluster key of zeros is no key", path="cluster_key")
+    return key
 
 
 def _public_key(found: object, name: str) -> str:

@@ -52,10 +52,11 @@ def _program_dirs(paths: Paths) -> Iterator[Path]:
 
 
 def _private_dirs(paths: Paths) -> Iterator[Path]:
-    for path in (paths.config_dir, paths.state_dir, paths.key_dir, paths.pending_dir):
+    for path in (paths.config_dir, paths.state_dir, paths.key_dir, paths.pending_dir, paths.cluster_dir):
         if _is_there(path):
             yield path
-    yield from (path for path in _children(paths.pending_dir) if path.is_dir())
+    for folder in (paths.pending_dir, paths.cluster_dir):
+        yield from (path for path in _children(folder) if path.is_dir())
     yield from (path for path in (paths.run_dir, paths.log_dir) if _is_there(path))
 
 

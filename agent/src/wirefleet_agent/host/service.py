@@ -17,13 +17,17 @@ from pathlib import Path
 from ..engine import Handle, Loop
 from ..errors import DriverError, RefusedError, WireFleetError
 from ..observe import Counters, Logger
+from .cluster_calls import ClusterCalls
+from .cluster_service import ClusterService
 from .configuration import Configuration
 from .control_protocol import Json
 from .control_server import ControlServer
 from .keystore import KeyStore
 from .live_tunnel import LiveTunnel
+from .metrics_endpoint import MetricsEndpoint
 from .paths import TunnelPaths
 from .process_facts import ProcessFacts
+from .redundancy import Redundancy
 from .releases import ReleaseStore
 from .replies import NOT_RUNNING, configured_reply, key_reply
 from .reports import tunnel_health, tunnel_status, unhealthy_peers
@@ -50,6 +54,9 @@ class TunnelService:
         counters: Counters,
         logger: Logger,
         process: ProcessFacts,
+        metrics: MetricsEndpoint,
+        redundancy: Redundancy,
+        cluster: ClusterService,
     ) -> None:
         self._paths = paths
         self._configuration = configuration
@@ -61,13 +68,17 @@ class TunnelService:
         self._counters = counters
         self._logger = logger
         self._process = process
+        self._metrics = metrics
+        self._redundancy = redundancy
+        self._cluster = cluster
+        cluster.count_spokes = lambda: None if redundancy.ha is None else redundancy.ha.spokes_using_us
         self._retry: Handle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._confirm_timer: Handle | None = None
         self._last_error: WireFleetError | None = None
         configuration.switch_to = live.switch_to
         live.on_removed = self._interface_removed
-        control.handlers.update(self._handlers())
+        control.handlers.update(self._handlers() | ClusterCalls(cluster, live).handlers)
 
     def start(self) -> None:
         """Serve the control socket and bring up what is configured, if it can be. Raises DriverError for the socket."""
@@ -82,6 +93,7 @@ class TunnelService:
         self._control.start()
         self._logger.info("service_started", tunnel=self._paths.name, pid=os.getpid())
         self._converge()
+        self._metrics.start()
         self._arm_confirm_timer()
         if put_off is not None:
             self._revert_files_later(put_off)
@@ -91,7 +103,9 @@ class TunnelService:
         for timer in (self._retry, self._confirm_timer):
             if timer is not None:
                 timer.cancel()
+        self._metrics.stop()
         self._live.close()
+        self._cluster.stop()
         self._control.stop()
         self._logger.info("service_stopped", tunnel=self._paths.name)
 
@@ -128,6 +142,7 @@ class TunnelService:
             "public_key": self._public_key(),
             "release": self._releases.running(Path(sys.prefix)),
             **seen,
+            **self._redundancy.status(_groups_of(seen)),
             **configured_reply(self._configuration.digest()),
             "pending": pending is not None,
             "error": None if self._last_error is None else self._last_error.as_dict(),
@@ -140,6 +155,7 @@ class TunnelService:
         """The host woke up, or its network is another one: from the loop's thread."""
         self._counters.add("underlay_changed")
         self._live.start_over()
+        self._redundancy.host_resumed()
 
     def _public_key(self) -> str | None:
         """Of the key that the tunnel will have."""
@@ -169,7 +185,8 @@ class TunnelService:
         if reply["changed"]:
             self._counters.add("config_applied")
             self._logger.info("config_applied", digest=reply["digest"], is_pending=reply["pending"])
-        return reply | {"running": True}
+        refused = self._live.refused_peers
+        return reply | {"running": True} | ({"refused_peers": refused} if refused else {})
 
     def _confirm(self, request: ConfirmRequest) -> Json:
         reply = self._configuration.confirm(request)
@@ -259,3 +276,9 @@ class TunnelService:
     def _note_revert(self, reason: str) -> None:
         self._counters.add("config_reverted")
         self._logger.warning("config_reverted", reason=reason, digest=self._configuration.digest())
+
+
+def _groups_of(seen: Json) -> list[Mapping[str, object]]:
+    groups = seen.get("groups", [])
+    assert isinstance(groups, list)
+    return groups

@@ -12,11 +12,13 @@ assert sys.platform != "win32"  # nothing below means anything there
 
 from ..engine import Loop, Supervisor
 from ..errors import InternalError
-from ..observe import Logs
+from ..observe import Logger, Logs
+from .deadline import BootClock
 from .file_lock import FileLock
 from .notify import ServiceNotifier
 from .paths import TunnelPaths
 from .service import TunnelService
+from .sleep_watch import SleepWatch
 
 _LOCK_TIMEOUT_S = 2.0
 
@@ -32,6 +34,8 @@ class LinuxService:
         logs: Logs,
         notifier: ServiceNotifier,
         supervisor: Supervisor,
+        clock: BootClock,
+        logger: Logger,
     ) -> None:
         self._lock = FileLock(paths.pid)
         self._service = service
@@ -39,6 +43,7 @@ class LinuxService:
         self._logs = logs
         self._notifier = notifier
         self._supervisor = supervisor
+        self._sleep_watch = SleepWatch(loop, clock, service.underlay_changed, logger)
 
     def run(self) -> None:
         """Until a signal, or ``daemon stop``.
@@ -53,9 +58,11 @@ class LinuxService:
             self._service.start()
             self._notifier.ready("serving the control socket")
             self._watchdog()
+            self._sleep_watch.start()
             self._loop.run()
         finally:
             self._notifier.stopping()
+            self._sleep_watch.stop()
             self._service.stop()
             self._loop.close()
             self._lock.release()

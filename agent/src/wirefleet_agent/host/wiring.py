@@ -34,17 +34,24 @@ from dishka.registry import Registry
 from ..config import LogLevel
 from ..control import Applier
 from ..core import Device, Entropy, Tai64nClock, stamp_of
-from ..drivers.interfaces import RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
+from ..drivers.heartbeat_udp import UdpHeartbeats
+from ..drivers.interfaces import HeartbeatDriver, RoutesDriver, TunDriver, UdpDriver, UnderlayMonitor
 from ..engine import Loop, Resolver, Supervisor, Tunnel
+from ..engine.ha_settings import HubState
 from ..errors import InternalError
 from ..observe import Counters, Logger, Logs, get_logger
+from ..observe.metrics import ClusterMetrics, RedundancyMetrics
+from .cluster_service import ClusterService
 from .configuration import Configuration
 from .control_server import ControlServer
 from .deadline import BootClock
 from .keystore import KeyStore
 from .live_tunnel import InterfaceSpec, LiveTunnel, OpenTunnel, TunnelOpener
+from .metrics_endpoint import MetricsEndpoint
+from .metrics_views import cluster_view, redundancy_view
 from .paths import Paths, TunnelPaths
 from .platform_wiring import HostProcess, HostScope, Platform, UapiEndpoint
+from .redundancy import Redundancy
 from .releases import ReleaseStore
 from .service import TunnelService
 from .store import ConfigStore
@@ -69,6 +76,7 @@ class TunnelParts:
 
     tunnel: Tunnel
     applier: Applier
+    heartbeats: HeartbeatDriver
     uapi: UapiEndpoint
 
 
@@ -118,8 +126,32 @@ class DaemonProvider(Provider):
     releases = provide(ReleaseStore)
     configuration = provide(Configuration)
     live_tunnel = provide(LiveTunnel)
+    cluster = provide(ClusterService)
     service = provide(TunnelService)
     control_server = provide(ControlServer)
+    redundancy = provide(Redundancy)
+
+    @provide
+    def hub_state(self, cluster: ClusterService) -> HubState:
+        return cluster.state
+
+    @provide
+    def metrics(
+        self,
+        live: LiveTunnel,
+        loop: Loop,
+        counters: Counters,
+        supervisor: Supervisor,
+        redundancy: Redundancy,
+        state: HubState,
+        cluster: ClusterService,
+    ) -> MetricsEndpoint:
+        """The rooms that have more to tell add their sources here."""
+        sources = (
+            RedundancyMetrics(lambda: redundancy_view(live, redundancy, state)),
+            ClusterMetrics(lambda: cluster_view(live, cluster)),
+        )
+        return MetricsEndpoint(live, loop, counters, supervisor, time.time, sources)
 
     @provide
     def keys(self, paths: Paths) -> KeyStore:
@@ -152,7 +184,7 @@ class DaemonProvider(Provider):
                 parts = stack.enter_context(container(context={InterfaceSpec: spec})).get(TunnelParts)
                 parts.uapi.start()
                 parts.tunnel.start()
-                return OpenTunnel(parts.tunnel, parts.applier, stack.pop_all().close)
+                return OpenTunnel(parts.tunnel, parts.applier, parts.heartbeats, stack.pop_all().close)
             raise AssertionError("unreachable")
 
         return open_tunnel
@@ -183,6 +215,12 @@ class TunnelProvider(Provider):
         tunnel = Tunnel(loop, device, tun, udp, routes=routes, monitor=monitor)
         yield tunnel
         tunnel.stop()
+
+    @provide
+    def heartbeats(self, tun: TunDriver) -> Iterator[HeartbeatDriver]:
+        heartbeats = UdpHeartbeats(tun.name)
+        yield heartbeats
+        heartbeats.close()
 
     @provide
     def applier(self, device: Device, tunnel: Tunnel, routes: RoutesDriver, set_log_level: LogLevelSetter) -> Applier:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What an operator can see of a running agent: JSON logs, counters; and that secrets are never among it."""
 
-from ._counters import Counters, drop_counts
+from ._counters import Counters, TunnelCounts, drop_counts
 from ._event_log import EVENT_SOURCE, EventLog, EventSeverity
 from ._log_file import LogFile
 from ._logs import Logger, Logs, get_logger, parse_log_level
@@ -17,6 +17,7 @@ __all__ = [
     "LogFile",
     "Logger",
     "Logs",
+    "TunnelCounts",
     "drop_counts",
     "get_logger",
     "is_secret_name",

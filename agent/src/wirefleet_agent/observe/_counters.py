@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ..drops import DropReason
 
@@ -25,6 +26,20 @@ class Counters:
     def snapshot(self) -> dict[str, int]:
         """A copy, ordered by name."""
         return dict(sorted(self._values.items()))
+
+
+@dataclass(slots=True)
+class TunnelCounts:
+    """What happened to one tunnel since its interface was made; the engine counts, metrics show it.
+
+    initiated, responded: handshakes that made a session. given_up: peers that answered none of 20 initiations.
+    """
+
+    initiated: int = 0
+    responded: int = 0
+    given_up: int = 0
+    bind_failures: int = 0
+    underlay_changes: int = 0
 
 
 def drop_counts(drops: Mapping[DropReason, int]) -> dict[str, int]:

@@ -55,6 +55,33 @@ def test_call_is_hidden_from_the_logs_of_the_host(host, run_action):
     assert host.calls[0].no_log is True
 
 
+def test_key_of_the_cluster_is_derived_on_the_controller_and_shows_nowhere_in_the_result(host, run_action, secret_path):
+    host.replies[("config", "apply")] = REPLY
+
+    result = run_action(ActionModule, {"conf": CONF, "has_cluster": True, "preshared_secret_path": str(secret_path)})
+
+    key = host.stdin_of("config apply")["cluster_key"]
+    assert len(base64.b64decode(key)) == 32
+    assert key not in json.dumps(result)
+    assert not any(key in word for word in host.calls[0].argv)
+
+
+def test_host_outside_of_the_cluster_gets_no_key_of_it(host, run_action, secret_path):
+    host.replies[("config", "apply")] = REPLY
+
+    run_action(ActionModule, {"conf": CONF, "preshared_secret_path": str(secret_path)})
+
+    assert "cluster_key" not in host.stdin_of("config apply")
+
+
+def test_cluster_without_a_secret_is_refused_before_anything_is_sent(host, run_action):
+    result = run_action(ActionModule, {"conf": CONF, "has_cluster": True})
+
+    assert result["failed"] is True
+    assert "wirefleet_preshared_secret_path" in result["msg"]
+    assert host.calls == []
+
+
 def test_diff_is_shown_on_request_only_and_never_with_a_key(host, run_action):
     host.replies[("config", "apply")] = REPLY
 

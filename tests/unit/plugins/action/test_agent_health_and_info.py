@@ -83,3 +83,68 @@ def test_answer_that_is_no_document_is_a_failure_that_shows_what_was_said(host, 
 
     assert result["error"]["code"] == "not_json"
     assert "boom" in result["msg"]
+
+
+def test_cluster_is_asked_for_on_request_only_and_becomes_part_of_the_status(host, run_action):
+    host.replies[("cluster", "status")] = {"has_quorum": True}
+    host.replies[("status",)] = {"tunnel": "wf0", "running": True}
+
+    assert "cluster" not in run_action(Info, {})["status"]
+    assert run_action(Info, {"cluster": True})["status"]["cluster"] == {"has_quorum": True}
+
+
+def test_host_outside_of_a_cluster_has_none_and_an_old_agent_is_not_judged(host, run_action):
+    for code, expected in (("refused", {"cluster": None}), ("usage", {}), ("not_reachable", {})):
+        host.replies[("cluster", "status")] = {"error": {"code": code, "message": "no", "path": "", "hint": ""}}
+        host.replies[("status",)] = {"tunnel": "wf0", "running": True}
+
+        status = run_action(Info, {"cluster": True})["status"]
+
+        assert {key: value for key, value in status.items() if key == "cluster"} == expected
+
+
+def test_agent_that_does_not_run_is_not_asked_for_the_cluster(host, run_action):
+    host.replies[("status",)] = {"tunnel": "wf0", "running": False}
+
+    run_action(Info, {"cluster": True})
+
+    assert host.verbs() == ["status"]
+
+
+def status_with(standing, **more):
+    member = {"public_key": "AAA=", "name": "hub-1", "standing": standing, **more}
+    return {"tunnel": "wf0", "running": True, "groups": [{"name": "hubs", "active": "AAA=", "members": [member]}]}
+
+
+def test_status_is_asked_again_until_the_hubs_have_answered(host, run_action):
+    host.replies[("status",)] = [status_with("gone"), status_with("gone"), status_with("held")]
+
+    status = run_action(Info, {"settle_s": 15})["status"]
+
+    assert status == status_with("held")
+    assert host.slept == [1.0, 1.0]
+
+
+def test_hub_that_never_answers_is_waited_for_no_longer_than_allowed(host, run_action):
+    host.replies[("status",)] = status_with("gone")
+
+    assert run_action(Info, {"settle_s": 3})["status"] == status_with("gone")
+    assert host.slept == [1.0, 1.0, 1.0]
+
+
+def test_nobody_waits_in_check_mode_by_default_or_for_a_drained_hub(host, run_action):
+    host.replies[("status",)] = status_with("gone")
+    run_action(Info, {"settle_s": 3}, check_mode=True)
+    run_action(Info, {})
+    host.replies[("status",)] = status_with("gone", is_draining=True)
+    run_action(Info, {"settle_s": 3})
+
+    assert host.slept == []
+
+
+def test_leader_of_the_cluster_is_waited_for(host, run_action):
+    host.replies[("cluster", "status")] = [{"leader": None}, {"leader": {"name": "hub-2"}}]
+    host.replies[("status",)] = {"tunnel": "wf0", "running": True}
+
+    assert run_action(Info, {"cluster": True, "settle_s": 15})["status"]["cluster"]["leader"] == {"name": "hub-2"}
+    assert host.slept == [1.0]

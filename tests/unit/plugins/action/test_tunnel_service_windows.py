@@ -190,7 +190,7 @@ def test_upgrade_restarts_by_a_process_that_outlives_the_connection(windows, run
 
 def test_firewall_rules_that_are_there_follow_the_program_before_the_restart(windows, run_action, bundle):
     installed(windows, OLD, restarts=[BEFORE, restarted("done")])
-    windows.modules[RULE] = lambda arguments: {"changed": "heartbeat" not in arguments["name"]}
+    windows.modules[RULE] = lambda arguments: {"changed": "tunnel" in arguments["name"]}
 
     run_action(ActionModule, {"bundle": bundle})
 
@@ -203,6 +203,7 @@ def test_firewall_rules_that_are_there_follow_the_program_before_the_restart(win
         ("WireFleet wf0: tunnel (UDP in)", "absent", True),
         ("WireFleet wf0: tunnel (UDP in)", "present", False),
         ("WireFleet wf0: heartbeat (UDP in)", "absent", True),
+        ("WireFleet wf0: cluster (TCP in)", "absent", True),
     ]
     assert windows.arguments_of(RULE)[1]["program"] == ROOT + "\\releases\\0.2.0\\python.exe"
 

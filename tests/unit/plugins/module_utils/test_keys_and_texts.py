@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.json_text import dump_json
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.key_text import check_public_key, decode_key
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.preshared import (
+    derive_cluster_key,
     derive_preshared_key,
     derive_preshared_keys,
 )
@@ -70,6 +71,14 @@ def test_the_public_key_is_that_of_rfc_7748():
     nine = bytes([9]) + bytes(31)
 
     assert derive_public_key(nine).hex() == "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079"
+
+
+def test_the_clusters_key_is_the_same_for_all_hubs_and_no_pairs_preshared_key():
+    secret = bytes(range(32))
+
+    assert derive_cluster_key(secret) == "7x420KgGiWGNR+htS3rCCVmR13fA8wB6/FpYUoYcVOE="
+    assert derive_cluster_key(bytes(32)) != derive_cluster_key(secret)
+    assert derive_cluster_key(secret) != derive_preshared_key(secret, public_key("a"), public_key("b"))
 
 
 def test_both_ends_derive_the_same_preshared_key_and_every_pair_has_its_own():

@@ -23,9 +23,13 @@ def test_a_spokes_conf_is_plain_wg_quick_syntax_without_a_private_key():
     assert "[Interface]\nAddress = 10.86.0.4/24, fd86::4/64\nListenPort = 51820\nMTU = 1420\n" in conf
     assert conf.count("[Peer]") == 3
     assert (
-        f"PublicKey = {public_key('hub-1')}\nEndpoint = 192.0.2.1:51820\nAllowedIPs = 10.86.0.0/24, fd86::/64\n" in conf
-    )
-    assert f"PublicKey = {public_key('hub-3')}\nEndpoint = [2001:db8:3::3]:51820\nPersistentKeepalive = 25\n" in conf
+        f"PublicKey = {public_key('hub-1')}\nEndpoint = 192.0.2.1:51820\n"
+        "AllowedIPs = 10.86.0.0/24, 10.86.0.1/32, fd86::/64, fd86::1/128\n"
+    ) in conf
+    assert (
+        f"PublicKey = {public_key('hub-3')}\nEndpoint = [2001:db8:3::3]:51820\n"
+        "AllowedIPs = 10.86.0.3/32, fd86::3/128\nPersistentKeepalive = 25\n"
+    ) in conf
     assert "PrivateKey" not in conf
     assert conf.endswith("PersistentKeepalive = 25\n")
 
@@ -43,6 +47,44 @@ def test_the_toml_is_toml_and_names_the_peers():
     assert document["host"] == {"name": "hub-1", "role": "hub", "forwarding": True}
     assert document["logging"] == {"level": "info"}
     assert document["peers"][public_key("spoke-2")] == "spoke-2"
+
+
+def test_a_spokes_toml_has_the_heartbeat_and_the_group_of_hubs_best_first():
+    document = tomllib.loads(rendered("spoke-1", everywhere={"heartbeat": "fast"}).toml)
+
+    hubs = slice_of(make_plan(fleet(spokes=2), Lock()), "spoke-1")["preferred_hubs"]
+    assert document["heartbeat"] == {"port": 51821, "interval_ms": 100, "misses": 3}
+    assert document["groups"] == [
+        {
+            "name": "hubs",
+            "members": [public_key(hub) for hub in hubs],
+            "allowed_ips": ["10.86.0.0/24", "fd86::/64"],
+            "policy": "active_standby",
+            "hold_s": 30,
+        }
+    ]
+    assert "relays" not in document
+
+
+def test_a_hubs_toml_has_the_other_hubs_and_whose_hub_is_fixed():
+    document = tomllib.loads(rendered("hub-1", hosts={"spoke-2": {"agent": False}}).toml)
+
+    relays = {"members": [public_key("hub-2"), public_key("hub-3")], "fixed": [public_key("spoke-2")]}
+    assert document["relays"] == relays
+    assert "groups" not in document
+    assert document["cluster"]["port"] == 51822
+    assert document["cluster"]["members"][2] == {"key": public_key("hub-3"), "address": "10.86.0.3"}
+    assert "cluster" not in tomllib.loads(rendered("spoke-1").toml)
+    assert (rendered("hub-1").has_cluster, rendered("spoke-1").has_cluster) == (True, False)
+    assert document["heartbeat"]["interval_ms"] == 500
+
+
+def test_what_is_rendered_for_a_plain_spoke_is_the_conf_alone():
+    config = rendered("spoke-2", hosts={"spoke-2": {"agent": False}})
+
+    assert "AllowedIPs = 10.86.0.0/24, fd86::/64\n" in config.conf
+    assert config.conf.count("AllowedIPs") == 1
+    assert {"heartbeat", "groups", "relays"}.isdisjoint(tomllib.loads(config.toml))
 
 
 def test_preshared_keys_are_named_and_never_rendered():
@@ -63,9 +105,17 @@ def test_the_digest_follows_both_texts():
 def test_an_incomplete_slice_is_refused():
     document = slice_of(make_plan(fleet(), Lock()), "spoke-1")
 
-    for key in ("peers", "tunnel", "interface", "pending", "forwarding"):
+    for key in ("peers", "tunnel", "interface", "pending", "forwarding", "groups", "heartbeat", "relays", "cluster"):
         with pytest.raises(PlanFilesError, match="the slice is incomplete"):
             render_slice({name: value for name, value in document.items() if name != key})
+
+
+def test_a_group_of_strangers_is_refused():
+    document = slice_of(make_plan(fleet(), Lock()), "spoke-1")
+    document["groups"][0]["members"] = ["hub-1", "hub-9"]
+
+    with pytest.raises(PlanFilesError, match="hub-9"):
+        render_slice(document)
 
 
 def test_toml_texts_are_escaped():

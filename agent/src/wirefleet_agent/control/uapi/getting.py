@@ -1,6 +1,11 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""A device as the lines of a get, in wireguard-go's order (checklist 41, 42). Secrets included: wg(8) hides them."""
+"""A device as the lines of a get, in wireguard-go's order (checklist 41, 42). Secrets included: wg(8) hides them.
+
+A group's prefixes are among those of its active member. Two keys beside them, which wg(8) passes over, tell of the
+group: ``group=NAME`` at each member and ``group_active=true`` behind it at the active one. Where there is a direct
+member, the others are told of only while they are active: on a hub each is in a group with every spoke.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,9 @@ def render_get(device: Device, sockets: SocketSettings) -> Iterator[str]:
     The peers are those of the first piece; what a piece says of them is true when it is made.
     """
     peers = tuple(device.peers.values())
-    lines = itertools.chain(_device_lines(device, sockets), itertools.chain.from_iterable(map(_peer_lines, peers)))
+    lines = itertools.chain(
+        _device_lines(device, sockets), itertools.chain.from_iterable(_peer_lines(device, peer) for peer in peers)
+    )
     while some := tuple(itertools.islice(lines, LINES_PER_PIECE)):
         yield "".join(f"{line}\n" for line in some)
 
@@ -34,7 +41,7 @@ def _device_lines(device: Device, sockets: SocketSettings) -> Iterator[str]:
         yield f"fwmark={sockets.fwmark}"
 
 
-def _peer_lines(peer: Peer) -> Iterator[str]:
+def _peer_lines(device: Device, peer: Peer) -> Iterator[str]:
     yield f"public_key={peer.public_key.hex()}"
     psk = peer.preshared_key
     yield f"preshared_key={_NO_PRESHARED_KEY if psk is None else psk.reveal_hex()}"
@@ -47,5 +54,10 @@ def _peer_lines(peer: Peer) -> Iterator[str]:
     yield f"tx_bytes={peer.tx_bytes}"
     yield f"rx_bytes={peer.rx_bytes}"
     yield f"persistent_keepalive_interval={peer.persistent_keepalive_s}"
-    for prefix in peer.allowed_ips:
+    for group in device.groups_of(peer):
+        if group.active is peer or group.direct in (None, peer):
+            yield f"group={group.name}"
+        if group.active is peer:
+            yield "group_active=true"
+    for prefix in device.prefixes_to(peer):
         yield f"allowed_ip={prefix}"

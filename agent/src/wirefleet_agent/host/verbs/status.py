@@ -135,10 +135,31 @@ def _status_text(reply: Json) -> str:
         lines.append(f"    at {peer['endpoint'] or 'no known address'}, handshake {age}")
         lines.append(f"    received {peer['rx_bytes']} bytes, sent {peer['tx_bytes']}")
         lines.append(f"    allowed {', '.join(peer['allowed_ips']) or 'nothing'}")
+    lines += _group_lines(reply)
     drops = reply["drops"]
     if isinstance(drops, dict) and drops:
         lines.append("  dropped: " + ", ".join(f"{reason} {count}" for reason, count in drops.items()))
     return "\n".join(lines)
+
+
+def _group_lines(reply: Json) -> list[str]:
+    """A hub's spokes are groups too: those that come directly go without saying."""
+    # A daemon that was started before an upgrade knows of none.
+    groups, peers = reply.get("groups", []), reply["peers"]
+    assert isinstance(groups, list)
+    assert isinstance(peers, list)
+    names = {peer["public_key"]: peer["name"] or peer["public_key"] for peer in peers}
+    lines = []
+    for group in groups:
+        active, direct = group["active"], group["direct"]
+        if active == direct:
+            continue
+        name = group["name"] if direct is None else names.get(direct, direct)
+        keys = [member["public_key"] for member in group["members"]]
+        members = ", ".join(names.get(key, key) for key in keys if key != direct)
+        lines.append(f"  group {name}: {names.get(active, active)} is active for {group['active_for_s']:.0f} s")
+        lines.append(f"    of {members}; {', '.join(group['prefixes']) or 'nothing'}")
+    return lines
 
 
 def _restart_lines(reply: Json) -> list[str]:

@@ -7,89 +7,192 @@ from __future__ import annotations
 import ipaddress
 import itertools
 
+import pytest
 from ansible_collections.wirefleet.wireguard.plugins.module_utils.planner import Lock, make_plan
-from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import fleet, peers_of, plan_again, slice_of
+from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import (
+    fleet,
+    peers_of,
+    plan_again,
+    public_key,
+    slice_of,
+)
 
 SITES = {"spoke-1": {"site_prefixes": ["10.20.1.0/24"]}, "hub-3": {"site_prefixes": ["10.30.0.0/24"]}}
+HUBS = ("hub-1", "hub-2", "hub-3")
+PLAIN = {"agent": False}
 
 
-def owner_of(plan, host, address):
-    """The peer to which the host's longest matching AllowedIPs send an address."""
-    best, wanted = None, ipaddress.ip_address(address)
+def own_addresses(plan, host):
+    return [ipaddress.ip_interface(text).ip for text in slice_of(plan, host)["interface"]["addresses"]]
+
+
+def table(plan, host, uses):
+    """Prefix -> (peer that packets go to, peers that they are accepted from, the peer itself if it is a spoke)."""
+    document = slice_of(plan, host)
+    rows = {text: (name, {name}, None) for name, peer in peers_of(plan, host).items() for text in peer["allowed_ips"]}
+    for group in document["groups"]:
+        assert all(rows[text][0] in group["members"] for text in group["allowed_ips"])
+        rows.update((text, (uses[host], set(group["members"]), None)) for text in group["allowed_ips"])
+    relays = document["relays"] or {"members": [], "fixed": []}
     for name, peer in peers_of(plan, host).items():
-        for text in peer["allowed_ips"]:
-            network = ipaddress.ip_network(text)
-            if wanted in network and (best is None or network.prefixlen > best[0]):
-                best = (network.prefixlen, name)
-    return best[1] if best else None
+        if document["role"] == "hub" and name not in relays["members"] and name not in relays["fixed"]:
+            active = name if uses[name] == host else uses[name]
+            rows.update((text, (active, {name, *relays["members"]}, name)) for text in peer["allowed_ips"])
+    return {ipaddress.ip_network(text): row for text, row in rows.items()}
 
 
-def way(plan, source, address):
-    """Hosts that a packet passes, until one owns the address."""
+def best(rows, address):
+    matching = [network for network in rows if address in network]
+    return rows[max(matching, key=lambda network: network.prefixlen)] if matching else None
+
+
+def way(plan, source, target, uses=None, *, source_address=None):
+    """Hosts that a packet passes, checking at each that the source is accepted. uses: hub by spoke."""
+    uses = {name: entry["preferred_hub"] for name, entry in plan.hosts.items()} | (uses or {})
+    target = ipaddress.ip_address(target)
+    at = {4: 0, 6: 1}[target.version]
+    inner_source = source_address or own_addresses(plan, source)[at]
     hosts = [source]
-    while len(hosts) < 6:
-        own = [ipaddress.ip_interface(text).ip for text in slice_of(plan, hosts[-1])["interface"]["addresses"]]
-        following = None if ipaddress.ip_address(address) in own else owner_of(plan, hosts[-1], address)
-        if following is None:
-            return hosts
+    while len(hosts) < 6 and target not in own_addresses(plan, hosts[-1]):
+        found = best(table(plan, hosts[-1], uses), target)
+        if found is None:
+            break
+        following, _accepted, direct = found
+        if direct and inner_source in own_addresses(plan, hosts[-1]):
+            following = direct
+        back = best(table(plan, following, uses), inner_source)
+        assert back is not None, f"{following} knows nobody with {inner_source}"
+        assert hosts[-1] in back[1], f"{following} does not accept {inner_source} from {hosts[-1]}"
         hosts.append(following)
-    raise AssertionError(f"a loop: {hosts}")
+    assert len(set(hosts)) == len(hosts), f"a loop: {hosts}"
+    return hosts
 
 
-def test_a_spoke_peers_with_all_hubs_and_routes_by_one():
+def test_a_spoke_peers_with_all_hubs_and_each_has_its_own_addresses():
     plan = make_plan(fleet(spokes=3, hosts=SITES), Lock())
 
     peers = peers_of(plan, "spoke-2")
 
-    assert list(peers) == ["hub-1", "hub-2", "hub-3"]
-    assert peers["hub-2"]["allowed_ips"] == ["10.20.1.0/24", "10.30.0.0/24", "10.86.0.0/24", "fd86::/64"]
+    assert list(peers) == list(HUBS)
+    assert peers["hub-1"]["allowed_ips"] == ["10.86.0.1/32", "fd86::1/128"]
+    assert peers["hub-3"]["allowed_ips"] == ["10.86.0.3/32", "fd86::3/128"]
     assert [peer["preferred"] for peer in peers.values()] == [False, True, False]
-    assert all(peers[name]["allowed_ips"] == [] for name in ("hub-1", "hub-3"))
     assert all(peer["persistent_keepalive"] == 25 for peer in peers.values())
-    assert slice_of(plan, "spoke-2")["preferred_hubs"][0] == "hub-2"
 
 
-def test_a_hub_peers_with_everybody_and_lists_the_others_spokes_behind_their_hubs():
+def test_a_spokes_group_is_all_that_any_hub_may_carry_and_starts_at_the_preferred_hub():
+    plan = make_plan(fleet(spokes=3, hosts=SITES), Lock())
+
+    document = slice_of(plan, "spoke-2")
+
+    shared = ["10.20.1.0/24", "10.30.0.0/24", "10.86.0.0/24", "fd86::/64"]
+    assert document["groups"] == [
+        {
+            "name": "hubs",
+            "members": document["preferred_hubs"],
+            "allowed_ips": shared,
+            "policy": "active_standby",
+            "hold_s": 30,
+        }
+    ]
+    assert document["preferred_hubs"][0] == "hub-2"
+    assert sorted(peers_of(plan, "spoke-2")["hub-2"]["allowed_ips"]) == sorted([*shared, "10.86.0.2/32", "fd86::2/128"])
+    assert document["relays"] is None
+
+
+def test_a_hub_knows_every_spoke_as_its_own_and_of_other_hubs_only_themselves():
     plan = make_plan(fleet(spokes=3, hosts=SITES), Lock())
 
     peers = peers_of(plan, "hub-1")
 
     assert list(peers) == ["hub-2", "hub-3", "spoke-1", "spoke-2", "spoke-3"]
     assert peers["spoke-1"]["allowed_ips"] == ["10.20.1.0/24", "10.86.0.4/32", "fd86::4/128"]
-    assert peers["spoke-2"]["allowed_ips"] == peers["spoke-3"]["allowed_ips"] == []
-    assert peers["hub-2"]["allowed_ips"] == ["10.86.0.2/32", "10.86.0.5/32", "fd86::2/128", "fd86::5/128"]
-    assert "10.30.0.0/24" in peers["hub-3"]["allowed_ips"]
+    assert peers["spoke-2"]["allowed_ips"] == ["10.86.0.5/32", "fd86::5/128"]
+    assert peers["hub-2"]["allowed_ips"] == ["10.86.0.2/32", "fd86::2/128"]
+    assert peers["hub-3"]["allowed_ips"] == ["10.30.0.0/24", "10.86.0.3/32", "fd86::3/128"]
     assert [peers[name]["persistent_keepalive"] for name in ("hub-2", "spoke-1")] == [25, 0]
-    assert peers["spoke-1"]["endpoint"] is None
+    assert slice_of(plan, "hub-1")["relays"] == {"members": ["hub-2", "hub-3"], "fixed": []}
+    assert slice_of(plan, "hub-1")["groups"] == []
 
 
-def test_every_packet_finds_its_way_and_comes_back_the_same_way():
-    plan = make_plan(fleet(spokes=7, hosts=SITES), Lock())
+@pytest.mark.parametrize("uses", list(itertools.product(HUBS, repeat=3)))
+def test_whichever_hubs_the_spokes_use_every_packet_arrives_and_every_hop_accepts_its_source(uses):
+    plan = make_plan(fleet(spokes=4, hosts={**SITES, "spoke-4": PLAIN}), Lock())
+    using = dict(zip(("spoke-1", "spoke-2", "spoke-3"), uses, strict=True))
 
-    for source, entry in plan.hosts.items():
-        for target, other in plan.hosts.items():
-            for here, there in zip(entry["addresses"], other["addresses"], strict=True):
-                there_way, back_way = way(plan, source, there), way(plan, target, here)
-                assert there_way[-1] == target
-                assert there_way == list(reversed(back_way))
-
-
-def test_every_hop_accepts_the_packets_source():
-    plan = make_plan(fleet(spokes=5, hosts=SITES), Lock())
-
-    for source, entry in plan.hosts.items():
-        for other in plan.hosts.values():
-            hops = way(plan, source, other["addresses"][0])
-            for previous, hop in itertools.pairwise(hops):
-                assert owner_of(plan, hop, entry["addresses"][0]) == previous
+    for source, target in itertools.permutations(plan.hosts, 2):
+        for address in plan.hosts[target]["addresses"]:
+            assert way(plan, source, address, using)[-1] == target
 
 
-def test_a_site_is_reached_from_everywhere():
-    plan = make_plan(fleet(spokes=4, hosts=SITES), Lock())
+@pytest.mark.parametrize("uses", HUBS)
+def test_a_site_is_reached_from_everywhere_over_any_hub_and_answers(uses):
+    plan = make_plan(fleet(spokes=4, hosts={**SITES, "spoke-4": PLAIN}), Lock())
+    using = {"spoke-1": uses, "spoke-2": uses}
 
-    assert way(plan, "spoke-2", "10.20.1.9") == ["spoke-2", "hub-2", "hub-1", "spoke-1"]
-    assert way(plan, "hub-3", "10.20.1.9") == ["hub-3", "hub-1", "spoke-1"]
-    assert way(plan, "spoke-1", "10.30.0.9") == ["spoke-1", "hub-1", "hub-3"]
+    for source in plan.hosts.keys() - {"spoke-1"}:
+        assert way(plan, source, "10.20.1.9", using)[-1] == "spoke-1"
+        answer = ipaddress.ip_address("10.20.1.9")
+        assert way(plan, "spoke-1", plan.hosts[source]["addresses"][0], using, source_address=answer)[-1] == source
+    for source in plan.hosts.keys() - {"hub-3"}:
+        assert way(plan, source, "10.30.0.9", using)[-1] == "hub-3"
+
+
+def test_two_spokes_of_one_hub_need_no_other_and_two_hubs_are_the_longest_way():
+    plan = make_plan(fleet(spokes=3), Lock())
+    address = plan.hosts["spoke-2"]["addresses"][0]
+
+    assert way(plan, "spoke-1", address, {"spoke-1": "hub-3", "spoke-2": "hub-3"}) == ["spoke-1", "hub-3", "spoke-2"]
+    assert way(plan, "spoke-1", address) == ["spoke-1", "hub-1", "hub-2", "spoke-2"]
+
+
+def test_a_plain_spoke_has_one_hub_for_everything_and_is_behind_it_for_the_others():
+    plan = make_plan(fleet(spokes=2, hosts={"spoke-1": PLAIN}, everywhere={"preshared_keys": True}), Lock())
+
+    peers = peers_of(plan, "spoke-1")
+    document = slice_of(plan, "spoke-1")
+
+    assert peers["hub-1"]["allowed_ips"] == ["10.86.0.0/24", "fd86::/64"]
+    assert peers["hub-2"]["allowed_ips"] == peers["hub-3"]["allowed_ips"] == []
+    assert (document["agent"], document["groups"], document["heartbeat"]) == (False, [], None)
+    assert peers_of(plan, "hub-1")["spoke-1"]["allowed_ips"] == ["10.86.0.4/32", "fd86::4/128"]
+    assert peers_of(plan, "hub-2")["spoke-1"]["allowed_ips"] == []
+    assert "10.86.0.4/32" in peers_of(plan, "hub-2")["hub-1"]["allowed_ips"]
+    assert slice_of(plan, "hub-2")["relays"]["fixed"] == ["spoke-1"]
+    assert [peer["preshared"] for peer in peers.values()] == [False] * 3
+    assert [peer["preshared"] for peer in peers_of(plan, "hub-1").values()] == [True, True, False, True]
+
+
+def test_hubs_without_a_key_are_no_members_and_one_hub_alone_is_no_group():
+    two = make_plan(fleet(spokes=1, without_keys=["hub-1"]), Lock())
+    one = make_plan(fleet(spokes=1, without_keys=["hub-1", "hub-2"]), Lock())
+
+    assert set(slice_of(two, "spoke-1")["groups"][0]["members"]) == {"hub-2", "hub-3"}
+    assert slice_of(two, "hub-2")["relays"]["members"] == ["hub-3"]
+    assert slice_of(one, "spoke-1")["groups"] == []
+    assert slice_of(one, "hub-3")["relays"] is None
+
+
+def test_the_hubs_share_their_state_at_their_overlay_addresses():
+    plan = make_plan(fleet(spokes=1, without_keys=["hub-2"], everywhere={"cluster_port": 7001}), Lock())
+
+    shared = {"port": 7001, "members": [member("hub-1", "10.86.0.1"), member("hub-3", "10.86.0.3")]}
+    assert slice_of(plan, "hub-1")["cluster"] == slice_of(plan, "hub-3")["cluster"] == shared
+    assert slice_of(plan, "hub-2")["cluster"] is None
+    assert slice_of(plan, "spoke-1")["cluster"] is None
+
+
+def member(name, address):
+    return {"name": name, "public_key": public_key(name), "address": address}
+
+
+def test_heartbeats_are_the_same_on_all_hosts_that_have_an_agent():
+    everywhere = {"heartbeat": "fast", "heartbeat_port": 7000}
+    plan = make_plan(fleet(spokes=2, hosts={"spoke-2": PLAIN}, everywhere=everywhere), Lock())
+
+    said = {host: slice_of(plan, host)["heartbeat"] for host in plan.hosts}
+    fast = {"port": 7000, "interval_ms": 100, "misses": 3}
+    assert said == {"hub-1": fast, "hub-2": fast, "hub-3": fast, "spoke-1": fast, "spoke-2": None}
 
 
 def test_a_host_never_routes_its_own_site_into_the_tunnel():
@@ -104,7 +207,7 @@ def test_supernets_stand_for_the_sites_inside_them():
     plan = make_plan(fleet(spokes=3, hosts=hosts, everywhere={"site_supernets": ["10.20.0.0/16"]}), Lock())
 
     expected = ["10.20.0.0/16", "10.86.0.0/24", "192.168.7.0/24", "fd86::/64"]
-    assert peers_of(plan, "spoke-3")["hub-3"]["allowed_ips"] == expected
+    assert slice_of(plan, "spoke-3")["groups"][0]["allowed_ips"] == expected
     assert "10.20.1.0/24" in peers_of(plan, "hub-1")["spoke-1"]["allowed_ips"]
 
 

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""What a hub remembers of its spokes: their words, when it heard them, and where their packets go.
+
+The engine tells it requests, claims and which hubs answer, and asks ``route`` for the spokes that are named in return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from ..keys import PublicKey
+from .claims import LAPSE_INTERVALS, ROUND_INTERVALS, ClaimBook, OwnClaims
+from .hub_routes import HubRoute, SpokeView, Word, route_to
+from .messages import Claim, Request
+
+_REORDERED = 64
+
+
+class _Spoke:
+    __slots__ = ("at", "heard", "instance", "is_heard", "sequence", "word")
+
+    def __init__(self, now: float) -> None:
+        self.at = now
+        # The benefit of the doubt: right after our start nobody has been heard.
+        self.is_heard = True
+        self.word: Word | None = None
+        self.instance: int | None = None
+        self.sequence = self.heard = 0
+
+
+class Spokes:
+    """Of the hub ``me``. keys: the spokes with an agent."""
+
+    def __init__(self, me: PublicKey, keys: Iterable[PublicKey], *, interval_s: float, misses: int, now: float) -> None:
+        self.own = OwnClaims()
+        self._me = me
+        self._patience_s = misses * interval_s
+        self._word_lapses_s = self._patience_s + ROUND_INTERVALS * interval_s
+        self._spokes = {key: _Spoke(now) for key in keys}
+        self._book = ClaimBook(self._spokes, LAPSE_INTERVALS * interval_s)
+        self._alive_hubs: frozenset[PublicKey] = frozenset()
+
+    def set_spokes(self, keys: Collection[PublicKey], now: float) -> None:
+        """Exactly these from now on; what is known of those that stay is kept."""
+        self._spokes = {key: self._spokes.get(key) or _Spoke(now) for key in keys}
+        self._book.keep(self._spokes)
+        self.own.keep(self._spokes.keys())
+
+    def __len__(self) -> int:
+        return len(self._spokes)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._spokes
+
+    def request(self, key: PublicKey, request: Request, now: float) -> bool:
+        """A spoke was heard. Whether its route may be another one now. A late request changes nothing."""
+        spoke = self._spokes.get(key)
+        if spoke is None:
+            return False
+        if spoke.instance == request.instance and 0 <= spoke.sequence - request.sequence < _REORDERED:
+            return False
+        word = Word(request.active, request.switch_count)
+        is_changed = not spoke.is_heard or word != spoke.word
+        spoke.instance, spoke.sequence, spoke.heard = request.instance, request.sequence, request.heard
+        spoke.at, spoke.is_heard, spoke.word = now, True, word
+        if is_changed:
+            self._claim(key, spoke)
+        return is_changed
+
+    def sweep(self, now: float) -> list[PublicKey]:
+        """Once per interval: the spokes that are not heard any more, and those whose last word has just lapsed."""
+        changed = []
+        for key, spoke in self._spokes.items():
+            silence_s = now - spoke.at
+            if spoke.is_heard:
+                if silence_s >= self._patience_s:
+                    spoke.is_heard = False
+                    self._claim(key, spoke)
+                    changed.append(key)
+            elif spoke.word is not None and silence_s >= self._word_lapses_s:
+                spoke.word = None
+                changed.append(key)
+        return changed
+
+    def excuse(self, now: float) -> None:
+        """Our own host stood still: nobody is to blame for the silence."""
+        for spoke in self._spokes.values():
+            if spoke.is_heard:
+                spoke.at = now
+
+    def unheard(self) -> list[PublicKey]:
+        """The spokes whose routes rest on claims, which lapse without a word."""
+        return [key for key, spoke in self._spokes.items() if not spoke.is_heard]
+
+    def take_claims(self, hub: PublicKey, claims: Iterable[Claim], now: float) -> list[PublicKey]:
+        """What another hub says: the spokes whose routes may be others now."""
+        return self._book.take(hub, claims, now)
+
+    def hub_restarted(self, hub: PublicKey) -> None:
+        self._book.forget_hub(hub)
+
+    def set_alive_hubs(self, hubs: Collection[PublicKey]) -> list[PublicKey]:
+        """The other hubs that answer: the spokes whose routes may be others now, all or none."""
+        if self._alive_hubs == frozenset(hubs):
+            return []
+        self._alive_hubs = frozenset(hubs)
+        return list(self._spokes)
+
+    def route(self, key: PublicKey, now: float) -> HubRoute:
+        """Raises KeyError for a stranger."""
+        spoke = self._spokes[key]
+        claims, lost = self._book.said_of(key, now)
+        return route_to(SpokeView(spoke.is_heard, spoke.word, claims, lost), self._me, self._alive_hubs)
+
+    def is_heard(self, key: PublicKey) -> bool:
+        return self._spokes[key].is_heard and self._spokes[key].instance is not None
+
+    def hears_us(self, key: PublicKey, misses: int) -> bool:
+        """Whether our answers arrive there, as far as its last request tells."""
+        spoke = self._spokes[key]
+        return spoke.sequence - spoke.heard <= misses
+
+    def _claim(self, key: PublicKey, spoke: _Spoke) -> None:
+        if spoke.word is None:
+            return
+        if spoke.is_heard and spoke.word.hub == self._me:
+            self.own.claim(key, spoke.word.switch_count)
+        else:
+            self.own.lose(key, spoke.word.switch_count)

@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 WireFleet contributors
+# SPDX-License-Identifier: MIT
+"""What a hub remembers of spokes, and what hubs tell each other."""
+
+from __future__ import annotations
+
+import pytest
+from wirefleet_agent.ha.claims import ClaimBook, OwnClaims
+from wirefleet_agent.ha.hub_routes import HubRoute, RouteReason
+from wirefleet_agent.ha.messages import MAX_CLAIMS, Claim, Request
+from wirefleet_agent.ha.spokes import Spokes
+from wirefleet_agent.keys import PublicKey
+
+A, B, C, S, T = (PublicKey(bytes([number]) * 32) for number in (1, 2, 3, 9, 10))
+
+
+@pytest.fixture
+def spokes() -> Spokes:
+    made = Spokes(B, [S, T], interval_s=0.5, misses=3, now=100.0)
+    made.set_alive_hubs({A, C})
+    return made
+
+
+def say(spokes: Spokes, hub: PublicKey, sequence: int, now: float, *, count: int = 1, instance: int = 7) -> bool:
+    return spokes.request(S, Request(sequence, 0, hub, count, 0, instance), now)
+
+
+def test_a_hub_that_has_just_started_goes_direct(spokes: Spokes) -> None:
+    assert spokes.route(S, 100.0) == HubRoute(None, RouteReason.USES_US)
+    assert not spokes.is_heard(S)
+
+
+def test_a_word_moves_the_route_once(spokes: Spokes) -> None:
+    assert say(spokes, C, 1, 100.1)
+    assert not say(spokes, C, 2, 100.6)
+
+    assert spokes.route(S, 100.6) == HubRoute(C, RouteReason.USES_OTHER)
+
+
+def test_a_late_request_does_not_bring_an_old_word_back(spokes: Spokes) -> None:
+    say(spokes, C, 5, 100.1, count=2)
+
+    assert not say(spokes, B, 4, 100.2, count=1)
+    assert spokes.route(S, 100.2).via == C
+
+
+def test_a_spoke_that_restarted_is_heard_at_once(spokes: Spokes) -> None:
+    say(spokes, C, 50, 100.1, count=2)
+
+    assert say(spokes, B, 1, 100.2, count=900, instance=8)
+    assert spokes.route(S, 100.2).via is None
+
+
+def test_a_sequence_far_behind_is_a_restart_too(spokes: Spokes) -> None:
+    say(spokes, C, 1000, 100.1)
+
+    assert say(spokes, B, 1, 100.2)
+
+
+def test_a_silent_spoke_is_noticed_once_and_its_last_word_lapses(spokes: Spokes) -> None:
+    say(spokes, C, 1, 100.1)
+
+    assert spokes.sweep(101.4) == []
+    assert spokes.sweep(101.6) == [S, T]
+    assert spokes.route(S, 101.6) == HubRoute(C, RouteReason.LAST_WORD)
+    assert spokes.sweep(106.5) == []
+    assert spokes.sweep(106.6) == [S]
+    assert spokes.route(S, 106.6) == HubRoute(A, RouteReason.GUESSED)
+
+
+def test_a_claim_tells_where_a_silent_spoke_is_until_it_lapses(spokes: Spokes) -> None:
+    spokes.sweep(110.0)
+
+    assert spokes.take_claims(C, [Claim(S, 4)], 110.0) == [S]
+    assert spokes.take_claims(C, [Claim(S, 4)], 111.0) == []
+    assert spokes.route(S, 125.9) == HubRoute(C, RouteReason.CLAIMED)
+    assert spokes.route(S, 126.0).reason is RouteReason.GUESSED
+
+
+def test_the_claim_with_the_higher_count_wins_also_across_the_wrap(spokes: Spokes) -> None:
+    spokes.sweep(110.0)
+    spokes.take_claims(A, [Claim(S, 2**32 - 1)], 110.0)
+    spokes.take_claims(C, [Claim(S, 1)], 110.0)
+
+    assert spokes.route(S, 110.0).via == C
+
+
+def test_an_older_claim_of_the_same_hub_is_late(spokes: Spokes) -> None:
+    spokes.sweep(110.0)
+    spokes.take_claims(C, [Claim(S, 4, is_lost=True)], 110.0)
+
+    assert spokes.take_claims(C, [Claim(S, 3)], 110.1) == []
+    assert spokes.route(S, 110.1).reason is RouteReason.GUESSED
+
+
+def test_claims_of_hubs_that_are_down_or_restarted_do_not_count(spokes: Spokes) -> None:
+    spokes.sweep(110.0)
+    spokes.take_claims(C, [Claim(S, 4)], 110.0)
+
+    assert set(spokes.set_alive_hubs({A})) == {S, T}
+    assert spokes.route(S, 110.0).via == A
+    spokes.set_alive_hubs({A, C})
+    assert spokes.route(S, 110.0).via == C
+    spokes.hub_restarted(C)
+    assert spokes.route(S, 110.0).reason is RouteReason.GUESSED
+
+
+def test_strangers_are_neither_heard_nor_claimed(spokes: Spokes) -> None:
+    stranger = PublicKey(bytes([77]) * 32)
+
+    assert not spokes.request(stranger, Request(1), 100.0)
+    assert spokes.take_claims(C, [Claim(stranger, 1)], 100.0) == []
+    assert stranger not in spokes
+
+
+def test_a_hub_claims_whom_it_hears_and_says_when_it_loses_them(spokes: Spokes) -> None:
+    say(spokes, B, 1, 100.1, count=3)
+    assert spokes.own.news() == [(Claim(S, 3),)]
+
+    spokes.sweep(105.0)
+    assert spokes.own.news() == [(Claim(S, 3, is_lost=True),)]
+
+    say(spokes, B, 2, 106.0, count=3)
+    assert spokes.own.news() == [(Claim(S, 3),)]
+    say(spokes, C, 3, 107.0, count=4)
+    assert spokes.own.news() == [(Claim(S, 4, is_lost=True),)]
+
+
+def test_a_hub_that_forgot_believes_the_claims_before_its_guess(spokes: Spokes) -> None:
+    spokes.take_claims(C, [Claim(S, 4)], 100.0)
+
+    spokes.sweep(101.5)
+
+    assert spokes.route(S, 101.5) == HubRoute(C, RouteReason.CLAIMED)
+
+
+def test_our_answers_that_do_not_arrive_are_seen_in_its_requests(spokes: Spokes) -> None:
+    spokes.request(S, Request(10, 9, B, 1, 0, 7), 100.1)
+    assert spokes.hears_us(S, 3)
+
+    spokes.request(S, Request(14, 9, B, 1, 0, 7), 100.2)
+    assert not spokes.hears_us(S, 3)
+
+
+def test_a_change_is_told_at_once_and_twice_more() -> None:
+    own = OwnClaims()
+    own.claim(S, 1)
+
+    assert own.has_news
+    told = [own.news(), own.turn(), own.turn()]
+
+    assert told == [[(Claim(S, 1),)]] * 3
+    assert not own.has_news
+    assert own.news() == []
+
+
+def test_a_lost_spoke_is_told_three_times_and_then_no_more() -> None:
+    own = OwnClaims()
+    own.claim(S, 1)
+    own.news()
+    own.lose(S, 1)
+
+    told = [own.news()] + [own.turn() for _ in range(20)]
+
+    assert sum(len(messages) for messages in told) == 3
+
+
+def test_everything_is_told_within_ten_intervals() -> None:
+    own = OwnClaims()
+    spokes = [PublicKey(number.to_bytes(32, "big")) for number in range(1, 1001)]
+    for spoke in spokes:
+        own.claim(spoke, 5)
+    for _ in range(3):
+        own.news()
+        own.turn()
+
+    told = [own.turn() for _ in range(10)]
+
+    assert {claim.spoke for turn in told for message in turn for claim in message} == set(spokes)
+    assert max(len(turn) for turn in told) == 4
+    assert all(len(message) <= MAX_CLAIMS for turn in told for message in turn)
+    assert len(own.everything()) == 36
+
+
+def test_a_book_holds_only_known_spokes() -> None:
+    book = ClaimBook([S], 15.0)
+    for number in range(1000):
+        book.take(A, [Claim(PublicKey(number.to_bytes(32, "big")), 1)], 0.0)
+
+    assert len(book._claims) == 1
+    assert book.said_of(T, 0.0) == ({}, {})
