@@ -57,7 +57,7 @@ def test_status_shows_members_and_who_is_active_for_how_long(host: MemoryHost) -
     assert status["groups"] == [
         {
             "name": "hubs",
-            "members": [str(key) for key in HUBS],
+            "members": [{"public_key": str(key)} for key in HUBS],
             "active": str(HUBS[1]),
             "active_for_s": 7.0,
             "direct": None,
