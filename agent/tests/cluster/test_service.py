@@ -17,7 +17,7 @@ import pytest
 import structlog
 from support.hubs import KEY, QUICK, loopback_addresses, wait_for
 from support.memory_host import MemoryHost
-from wirefleet_agent.errors import RefusedError
+from wirefleet_agent.errors import DriverError, RefusedError
 from wirefleet_agent.host import cli, cluster_service
 from wirefleet_agent.host.cluster_calls import ClusterCalls
 from wirefleet_agent.host.cluster_service import ClusterService
@@ -219,6 +219,26 @@ def test_without_the_cluster_the_configuration_counts_alone(together):
     assert first.has_spoke()
     with pytest.raises(RefusedError, match="no cluster"):
         first.ask("cluster.status")
+
+
+def test_a_change_that_fails_lets_nobody_in_who_is_revoked(together, monkeypatch):
+    first = together.hubs[0]
+    together.revoke(first)
+    wait_for(lambda: not first.has_spoke())
+
+    def fail(*_: object) -> None:
+        raise DriverError("no", call="test")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(first.host.drivers.routes_made[-1], "add_address", fail)
+        request = together.request(first, has_cluster=False)
+        request["conf"] = str(request["conf"]).replace("Table = off", "Address = 10.86.0.1/32\nTable = off")
+        with pytest.raises(DriverError):
+            first.service._handlers()["config.apply"](request)
+    reply = together.apply(first)
+
+    assert reply["refused_peers"] == [str(SPOKE)]
+    assert not first.has_spoke()
 
 
 def test_drain_and_resume_reach_every_hubs_state(together):

@@ -62,11 +62,12 @@ class TransportSettings:
 class Connection:
     """One TCP connection; ``member`` is known to callers, and to the called once HELLO has come."""
 
-    def __init__(self, sock: socket.socket, member: Member | None, now: float, *, is_caller: bool) -> None:
+    def __init__(self, sock: socket.socket, member: Member | None, now: float, *, is_caller: bool, source: str) -> None:
         self.socket = sock
         self.fileno = sock.fileno()
         self.member = member
         self.is_caller = is_caller
+        self.source = source
         self.is_connecting = is_caller
         self.is_ready = False
         self.began = self.heard = now

@@ -43,7 +43,7 @@ from .journal import JournalDamaged
 from .messages import checked_message
 from .snapshot import MAX_BYTES as MAX_SNAPSHOT_BYTES
 
-_MAX_UNKNOWN = 16
+_MAX_UNKNOWN = 4  # from one address: a program on one hub must not keep the other hubs out
 _HELLO_TIMEOUT_S = 3.0
 _SILENCE_S = 3.5
 _PING_S = 1.0
@@ -154,7 +154,7 @@ class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no type
         except OSError:
             sock.close()
             return
-        connection = Connection(sock, member, now, is_caller=True)
+        connection = Connection(sock, member, now, is_caller=True, source=member.address)
         self._connections[member.name] = connection
         self._subscribe(connection)
 
@@ -167,13 +167,14 @@ class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no type
             except OSError:
                 return
             known = {member.address for member in self._members.values()}
-            if source[0] not in known or len(self._unknown) >= _MAX_UNKNOWN:
+            waiting = sum(connection.source == source[0] for connection in self._unknown)
+            if source[0] not in known or waiting >= _MAX_UNKNOWN:
                 self._settings.counters.strangers += 1
                 sock.close()
                 continue
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(sock, None, time.monotonic(), is_caller=False)
+            connection = Connection(sock, None, time.monotonic(), is_caller=False, source=source[0])
             self._unknown.add(connection)
             self._subscribe(connection)
 
@@ -253,9 +254,13 @@ class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no type
             self._malformed(connection)
             return
         member = self._members.get(str(PublicKey(body[1:33])))
-        source = connection.socket.getpeername()[0]
         is_right_side = member is not None and connection.is_caller == (self._settings.own.key.raw > member.key.raw)
-        if member is None or source != member.address or not is_right_side or connection.member not in (None, member):
+        if (
+            member is None
+            or connection.source != member.address
+            or not is_right_side
+            or connection.member not in (None, member)
+        ):
             self._malformed(connection)
             return
         connection.peer_nonce = body[65:]
