@@ -71,6 +71,7 @@ def as_planned_afterwards(fleet):
 
 def drilled(fleet, **options):
     words = [word for key, value in options.items() for word in ("-e", f"wirefleet_drill_{key}={value}")]
+    words += ["-e", "wirefleet_confirm_drill=yes"] if options.get("on") == "fleet" else []
     run = fleet.play("failover_drill", *words)
     assert run.returncode == 0, run.tail
     assert run.changed == {} or options.get("on") == "fleet"
