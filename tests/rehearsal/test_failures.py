@@ -45,18 +45,6 @@ def test_two_wine_hosts_carry_a_hundred_megabits_of_tcp(fleet, report):
     assert max(series) >= MINIMUM_MBIT_S
 
 
-def test_no_ping_is_lost_between_two_hosts_while_another_is_changed(fleet, report):
-    with fleet.pings("spoke-1", "hub-1") as pings:
-        run = fleet.play("site", inventory=fleet.inventory(hub_3={"wirefleet_keepalive": 20}))
-
-    report.measured["pings while another host was changed"] = f"{pings.sent} sent, {pings.lost} lost"
-    assert run.returncode == 0, run.tail
-    assert "hub-3" in run.changed
-    assert pings.sent > 50
-    assert pings.lost == 0
-    assert fleet.play("site", "--limit", "hub-3").returncode == 0
-
-
 def test_killed_service_comes_back_and_its_sessions_recover(fleet):
     before = fleet.service_pids("hub-2")
     assert before
@@ -81,6 +69,15 @@ def test_power_cut_of_a_hub_leaves_the_others_alone_and_the_hub_comes_back_by_bo
     assert is_back
     assert lost == 0
     assert fleet.wait_until(lambda: fleet.unreachable_paths() == [], timeout_s=60)
-    run = fleet.play("site", "--limit", "hub-1")
+
+
+def test_no_ping_is_lost_between_two_hosts_while_another_is_changed(fleet, report):
+    """And the hosts that scenarios before this one cut off, killed or misled are found as they should be."""
+    with fleet.pings("spoke-1", "hub-1") as pings:
+        run = fleet.play("site", inventory=fleet.inventory(hub_3={"wirefleet_keepalive": 20}))
+
+    report.measured["pings while another host was changed"] = f"{pings.sent} sent, {pings.lost} lost"
     assert run.returncode == 0, run.tail
-    assert run.changed == {}
+    assert set(run.changed) == {"hub-3"}
+    assert pings.sent > 50
+    assert pings.lost == 0

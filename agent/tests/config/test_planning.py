@@ -4,11 +4,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given, settings
-from support.configs import full_config, interface, peer, preshared_key, private_key, public_key, tunnel, tunnel_configs
-from wirefleet_agent.config import HostPort, TunnelConfig, plan_changes
+from support.configs import (
+    full_config,
+    interface,
+    peer,
+    prefixes,
+    preshared_key,
+    private_key,
+    public_key,
+    tunnel,
+    tunnel_configs,
+)
+from wirefleet_agent.config import GroupConfig, HostPort, RelaysConfig, TunnelConfig, plan_changes
 from wirefleet_agent.config import changes as c
 from wirefleet_agent.wire import Endpoint
 
@@ -219,3 +230,31 @@ def test_routes_are_planned_from_what_the_host_has_when_others_changed_the_live_
     assert [change.op for change in changes] == ["remove_route", "remove_allowed_ip"]
     assert changes[0].target == "10.2.0.0/16"
     assert changes[1].target.endswith("10.3.0.0/16")
+
+
+def test_a_spoke_of_a_hub_with_relays_is_two_changes_and_no_relay_more_than_that() -> None:
+    relays = RelaysConfig((public_key("r1"), public_key("r2")))
+    spokes = [peer(str(number), f"10.87.{number // 250}.{number % 250}/32") for number in range(1000)]
+    new = tunnel(peer("r1", "10.86.0.2/32"), peer("r2", "10.86.0.3/32"), *spokes, relays=relays)
+
+    ops = Counter(change.op for change in plan_changes(tunnel(), new))
+
+    assert ops == {"add_peer": 1002, "set_group": 1000, "replace_allowed_ips": 2, "add_route": 1000}
+    assert plan_changes(new, new) == ()
+
+
+def test_a_group_comes_after_its_members_and_before_what_it_leaves_to_them() -> None:
+    old = tunnel(
+        peer("a", "10.1.0.0/16", "10.2.0.0/16"), peer("b"), groups=(GroupConfig("g", (A, B), prefixes("10.1.0.0/16")),)
+    )
+    group = GroupConfig("h", (A, C), prefixes("10.2.0.0/16"))
+    new = tunnel(peer("a", "10.1.0.0/16", "10.2.0.0/16"), peer("c"), groups=(group,))
+
+    assert plan(old, new) == [
+        f"add_peer {C}",
+        "remove_group g",
+        f"set_group h: 10.2.0.0/16 by {A}, {C}",
+        f"add_allowed_ip {A} 10.1.0.0/16",
+        f"remove_peer {B}",
+        "set_group_policy h: active_standby, hold 30 s",
+    ]

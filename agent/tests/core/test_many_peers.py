@@ -347,3 +347,26 @@ def test_a_removed_peer_is_freed_without_the_cycle_collector(net: Network) -> No
         assert peer() is None
     finally:
         gc.enable()
+
+
+def test_a_relay_that_goes_leaves_every_spoke_reachable(net: Network) -> None:
+    node = net.node()
+    relays = add_peers(net, node, 2)
+    spokes = add_peers(net, node, 1000, keepalive_s=0)
+    for number, spoke in enumerate(spokes):
+        prefix = ipaddress.ip_network(f"10.99.{number // 250}.{number % 250}")
+        keys = [peer.public_key for peer in (spoke, *relays)]
+        node.device.set_group(str(number), keys, [prefix], active=keys[number % 3], direct=keys[0], now=net.now)
+
+    node.device.remove_peer(relays[0].public_key, net.now)
+
+    for number, spoke in enumerate(spokes):
+        group = node.device.groups[str(number)]
+        assert group.members == (spoke, relays[1])
+        assert group.active is (relays[1] if number % 3 == 2 else spoke)
+    for spoke in spokes:
+        node.device.remove_peer(spoke.public_key, net.now)
+    assert [group.members for group in node.device.groups.values()] == [(relays[1],)] * 1000
+    node.device.remove_peer(relays[1].public_key, net.now)
+    assert not node.device.groups
+    assert not node.device._groups._of_peer

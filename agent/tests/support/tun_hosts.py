@@ -145,7 +145,12 @@ if sys.platform == "win32":
         def __init__(self) -> None:
             dll = wintun_dll()
             wintun = load_wintun(dll, hashlib.sha256(dll.read_bytes()).hexdigest())
-            self.tun = WindowsTun(_NAME, mtu_bytes=_MTU_BYTES, wintun=wintun)
+            try:
+                self.tun = WindowsTun(_NAME, mtu_bytes=_MTU_BYTES, wintun=wintun)
+            except DriverError as error:
+                if IS_WINE:
+                    error.add_note(f"holders of the device:\n{_holders()}")
+                raise
             if IS_WINE:
                 run_outside(f"ip address add {OURS}/24 dev {_NAME}")
             else:
@@ -173,6 +178,15 @@ if sys.platform == "win32":
         assert package is not None
         assert package.origin is not None
         return Path(package.origin).parent / "wintun" / "bin" / "amd64" / "wintun.dll"
+
+    def _holders() -> str:
+        """The processes in whose hands a TUN device of our name is, as Linux sees them."""
+        with tempfile.TemporaryDirectory() as directory:
+            found = Path(directory, "found")
+            script = f'grep -l "iff:.{_NAME}" /proc/[0-9]*/fdinfo/* | cut -d/ -f1-3 | sort -u'
+            target = f"$WINEPREFIX/dosdevices/{_linux_path(found)}"
+            run_outside(f'for p in $({script}); do echo $p $(tr "\\\\0" " " <$p/cmdline); done >"{target}"')
+            return found.read_text()
 
     def run_outside(command: str) -> None:
         """Run a Linux command beside Wine, in the same namespace. Raises AssertionError when it fails."""

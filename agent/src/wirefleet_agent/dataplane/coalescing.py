@@ -19,17 +19,13 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from ..wire.ip import IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, TCP, UDP, UDP_HEADER_BYTES
 from . import virtio
 from .checksums import residue, row_residues
 from .rows import Rows, RowViews
 from .vectors import MODULUS
 from .virtio import OffloadHeader
 
-TCP: Final = 6
-UDP: Final = 17
-_V4_BYTES: Final = 20
-_V6_BYTES: Final = 40
-_UDP_BYTES: Final = 8
 _MAX_TOTAL_BYTES: Final = 65535
 _MAX_PACKETS: Final = 64  # the kernel cuts UDP into no more
 _MAX_KINDS: Final = 4  # each costs a look at all rows, and a peer could make every packet one of its own
@@ -118,7 +114,7 @@ def join(view: memoryview, packets: Rows, run: Run, kept: RowViews) -> Pieces:
     if kind.version == 4:
         header[2:4] = total.to_bytes(2, "big")
         header[10:12] = b"\0\0"
-        header[10:12] = (-residue(header[:_V4_BYTES]) % MODULUS).to_bytes(2, "big")
+        header[10:12] = (-residue(header[:IPV4_HEADER_BYTES]) % MODULUS).to_bytes(2, "big")
         addresses = residue(header[12:20])
     else:
         header[4:6] = behind.to_bytes(2, "big")
@@ -138,25 +134,25 @@ def join(view: memoryview, packets: Rows, run: Run, kept: RowViews) -> Pieces:
 
 def _kind_of(buffer: bytearray, begin: int, room: int) -> _Kind | None:
     """None: packets like the one at ``begin`` are not joined."""
-    if room < _V4_BYTES + _UDP_BYTES + 1:
+    if room < IPV4_HEADER_BYTES + UDP_HEADER_BYTES + 1:
         return None
     if buffer[begin] == 0x45:
-        version, protocol, network_bytes = 4, buffer[begin + 9], _V4_BYTES
+        version, protocol, network_bytes = 4, buffer[begin + 9], IPV4_HEADER_BYTES
         total_bytes = buffer[begin + 2] << 8 | buffer[begin + 3]
         if buffer[begin + 6] & 0x3F or buffer[begin + 7]:
             return None  # a fragment
     elif buffer[begin] >> 4 == 6:
-        version, protocol, network_bytes = 6, buffer[begin + 6], _V6_BYTES
-        total_bytes = (buffer[begin + 4] << 8 | buffer[begin + 5]) + _V6_BYTES
+        version, protocol, network_bytes = 6, buffer[begin + 6], IPV6_HEADER_BYTES
+        total_bytes = (buffer[begin + 4] << 8 | buffer[begin + 5]) + IPV6_HEADER_BYTES
     else:
         return None
     if total_bytes > room:
         return None
     if protocol == UDP:
-        header_bytes = network_bytes + _UDP_BYTES
-    elif protocol == TCP and network_bytes + _V4_BYTES < total_bytes:
+        header_bytes = network_bytes + UDP_HEADER_BYTES
+    elif protocol == TCP and network_bytes + IPV4_HEADER_BYTES < total_bytes:
         header_bytes = network_bytes + (buffer[begin + network_bytes + 12] >> 4) * 4
-        if header_bytes < network_bytes + _V4_BYTES:
+        if header_bytes < network_bytes + IPV4_HEADER_BYTES:
             return None
     else:
         return None
@@ -269,7 +265,7 @@ def _are_valid(buffer: bytearray, packets: Rows, kind: _Kind) -> list[bool]:
     if kind.version == 6:
         valid = [total == wanted for total in sums]
     else:
-        headers = row_residues(buffer, start, stride, rows, _V4_BYTES)
+        headers = row_residues(buffer, start, stride, rows, IPV4_HEADER_BYTES)
         valid = [total == wanted and not header for total, header in zip(sums, headers, strict=True)]
         _refuse_ones(valid, buffer, packets, 10)
     if kind.protocol == TCP:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from ..wire import TRANSPORT_HEADER_BYTES
 from ..wire.batch import Batch
+from ..wire.ip import IPV6_HEADER_BYTES, TCP
 from .checksums import residue, row_residues
-from .segmentation import CWR, FIN_PSH, TCP, SuperPacket
+from .segmentation import CWR, FIN_PSH, SuperPacket
 from .vectors import MODULUS, Array, Columns, as_bytes, row_sums
 
-_V6_BYTES = 40
 _AT = TRANSPORT_HEADER_BYTES  # where a packet begins in its slot
 
 
@@ -77,7 +77,7 @@ class SegmentRows:
         if packet.version == 4:
             self._write_v4(residue(header[:transport]), slots, identifications & 0xFFFF, sizes + len(header))
         else:
-            columns.of(">u2", _AT + 4)[slots] = sizes + (len(header) - _V6_BYTES)
+            columns.of(">u2", _AT + 4)[slots] = sizes + (len(header) - IPV6_HEADER_BYTES)
         behind = sizes + (len(header) - transport)
         sums += behind
         sums += addresses + packet.protocol + residue(header[transport:])

@@ -15,17 +15,12 @@ from typing import Final, NamedTuple
 
 from ..drops import DropReason
 from ..errors import PacketDropped
+from ..wire.ip import IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, TCP, TCP_HEADER_BYTES, UDP, UDP_HEADER_BYTES
 from . import virtio
 from .checksums import checksum, residue, row_residues
 from .vectors import MODULUS
 from .virtio import OffloadHeader
 
-TCP: Final = 6
-UDP: Final = 17
-_V4_BYTES: Final = 20
-_V6_BYTES: Final = 40
-_TCP_BYTES: Final = 20
-_UDP_BYTES: Final = 8
 _MAX_BYTES: Final = 65535
 _MAX_SUPER_PACKET_BYTES: Final = 65536  # of Linux, for an interface that does not ask for more
 FIN_PSH: Final = 0x09
@@ -88,7 +83,7 @@ def layout(buffer: bytearray, start: int, length: int, offload: OffloadHeader) -
         raise PacketDropped(DropReason.BAD_PACKET_LENGTH)
     view = memoryview(buffer)[start : start + length]
     version, transport, protocol = _layout(view, offload)
-    header_bytes = transport + (_UDP_BYTES if protocol == UDP else (view[transport + 12] >> 4) * 4)
+    header_bytes = transport + (UDP_HEADER_BYTES if protocol == UDP else (view[transport + 12] >> 4) * 4)
     payload = length - header_bytes
     size = min(offload.gso_size, payload)
     if size <= 0 or header_bytes - transport < _CHECKSUM_OFFSET[protocol] + 2 or header_bytes + size > _MAX_BYTES:
@@ -131,14 +126,14 @@ def _layout(view: memoryview, offload: OffloadHeader) -> tuple[int, int, int]:
     length, transport = len(view), offload.csum_start
     version = view[0] >> 4 if length else 0
     if offload.gso_type == virtio.GSO_UDP_L4:
-        protocol, least = UDP, transport + _UDP_BYTES
+        protocol, least = UDP, transport + UDP_HEADER_BYTES
     elif offload.gso_type == (virtio.GSO_TCPV4 if version == 4 else virtio.GSO_TCPV6):
-        protocol, least = TCP, transport + _TCP_BYTES
+        protocol, least = TCP, transport + TCP_HEADER_BYTES
     else:
         raise PacketDropped(DropReason.BAD_PACKET_VERSION)
     if version not in (4, 6):
         raise PacketDropped(DropReason.BAD_PACKET_VERSION)
-    if least > length or transport < (_V4_BYTES if version == 4 else _V6_BYTES):
+    if least > length or transport < (IPV4_HEADER_BYTES if version == 4 else IPV6_HEADER_BYTES):
         raise PacketDropped(DropReason.BAD_PACKET_LENGTH)
     if version == 4 and transport != (view[0] & 15) * 4:
         raise PacketDropped(DropReason.BAD_PACKET_LENGTH)
@@ -152,7 +147,7 @@ def _network_fields(
     behind = len(header)
     if version == 6:
         begin, rest = bytes(header[:4]), bytes(header[6:transport])
-        fields: list[tuple[bytes | int, ...]] = [(begin, behind - _V6_BYTES + size, rest) for size in sizes]
+        fields: list[tuple[bytes | int, ...]] = [(begin, behind - IPV6_HEADER_BYTES + size, rest) for size in sizes]
         return fields, residue(header[8:40])
     begin, middle, rest = bytes(header[:2]), bytes(header[6:10]), bytes(header[12:transport])
     first_id = header[4] << 8 | header[5]
@@ -197,7 +192,7 @@ def _udp_headers(header: memoryview, version: int, transport: int, sizes: list[i
     constant = addresses + UDP + residue(ports)
     headers = []
     for fields, size, payload_sum in zip(network, sizes, sums, strict=True):
-        datagram = size + _UDP_BYTES
+        datagram = size + UDP_HEADER_BYTES
         # The length counts twice: in the pseudo-header and in the header.
         total = constant + 2 * datagram + payload_sum
         headers.append(pack(*fields, ports, datagram, -total % MODULUS or MODULUS))

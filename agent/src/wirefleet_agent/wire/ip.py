@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""The few fields of an IP header that a layer 3 tunnel looks at (RFC 791 3.1, RFC 8200 3)."""
+"""The few fields of an IP header that a layer 3 tunnel looks at (RFC 791 3.1, RFC 8200 3), and what its data plane
+cuts and joins (RFC 9293 3.1, RFC 768)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,10 @@ from ..errors import PacketDropped
 
 IPV4_HEADER_BYTES = 20
 IPV6_HEADER_BYTES = 40
+TCP = 6
+UDP = 17
+TCP_HEADER_BYTES = 20
+UDP_HEADER_BYTES = 8
 
 
 def inspect(packet: bytes | bytearray | memoryview) -> tuple[int, bytes, bytes, int]:
