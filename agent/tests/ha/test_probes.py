@@ -112,7 +112,7 @@ def test_a_new_verdict_needs_new_probes_after_a_switch(probes: Probes) -> None:
 
 
 def test_the_new_hub_is_told_first_and_the_others_when_it_has_answered() -> None:
-    word = OwnWord(H, 41, 0.5)
+    word = OwnWord(H, 41, 1.5)
     word.switch(G, 10.0)
 
     assert word.for_member(G, 7, 10.0) == Word(G, 42)
@@ -124,16 +124,16 @@ def test_the_new_hub_is_told_first_and_the_others_when_it_has_answered() -> None
     assert word.is_confirmed
 
 
-def test_without_an_answer_the_others_are_told_after_an_interval() -> None:
-    word = OwnWord(H, 41, 0.5)
+def test_without_an_answer_the_others_are_told_when_it_counts_as_down() -> None:
+    word = OwnWord(H, 41, 1.5)
     word.switch(G, 10.0)
 
-    assert word.for_member(F, 3, 10.49) == Word(H, 41)
-    assert word.for_member(F, 4, 10.5) == Word(G, 42)
+    assert word.for_member(F, 3, 11.49) == Word(H, 41)
+    assert word.for_member(F, 4, 11.5) == Word(G, 42)
 
 
 def test_the_count_wraps_around() -> None:
-    word = OwnWord(H, 2**32 - 1, 0.5)
+    word = OwnWord(H, 2**32 - 1, 1.5)
     word.switch(G, 10.0)
 
     assert word.switch_count == 0

@@ -50,9 +50,11 @@ class DelayedUnderlay(MemoryUnderlay):
         super().__init__()
         self._loop = loop
         self.delay_s: dict[str, float] = {}
+        self.pair_delay_s: dict[frozenset[str], float] = {}
 
     def carry(self, source: Endpoint, destination: Endpoint, datagram: bytes) -> None:
         delay_s = self.delay_s.get(source.host, 0.0) + self.delay_s.get(destination.host, 0.0)
+        delay_s += self.pair_delay_s.get(frozenset({source.host, destination.host}), 0.0)
         if delay_s:
             deliver = super().carry
             self._loop.call_at(self._loop.now() + delay_s, lambda: deliver(source, destination, datagram))
@@ -113,6 +115,16 @@ class Flow:
             for when, packet in self.target.tun.inbox
             if packet[12:16] == mine
         ]
+
+    @property
+    def most_hops(self) -> int:
+        """How often the packet that was forwarded most had been: twice over two hubs, more in a circle.
+
+        A hop takes a turn of the loop here, so a circle of a moment does not use up a packet's hops as it would on a
+        real network; it shows in this number.
+        """
+        mine = ipaddress.ip_address(self.source.overlay).packed
+        return max(64 - packet[8] for _, packet in self.target.tun.inbox if packet[12:16] == mine)
 
     @property
     def lost(self) -> int:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from support.netns import Namespace, Process, wait_until
 
 _REPLY = re.compile(r"icmp_seq=(\d+) ttl=")
+_STAMP = re.compile(r"^\[(\d+\.\d+)\] .*icmp_seq=\d+ ttl=", re.MULTILINE)
 _SENT = re.compile(r"(\d+) packets transmitted")
 _TRANSFER_TIMEOUT_S = 90.0
 # A packet costs a socket's buffer of 208 KiB at most 2.3 KiB: half of it for the transfer, the other for the pings.
@@ -22,9 +24,12 @@ GENTLE_WINDOW_BYTES = 64 << 10
 class PingStream:
     """Pings until ``missing`` is asked; every sequence number that was not answered before a later one is told."""
 
+    _OPTIONS: tuple[str, ...] = ()
+
     def __init__(self, namespace: Namespace, address: str, interval_s: float = 0.01, *, size: int = 56) -> None:
         self.address = address
-        self._process = namespace.start("ping", "-n", "-i", str(interval_s), "-s", str(size), address)
+        options = ("-n", *self._OPTIONS, "-i", str(interval_s), "-s", str(size))
+        self._process = namespace.start("ping", *options, address)
 
     @property
     def received(self) -> set[int]:
@@ -47,6 +52,25 @@ class PingStream:
         received = self.received
         assert _SENT.search(self._process.output), self._process.output[-500:]
         return sorted(set(range(1, max(received) + 1)) - received)
+
+
+class TimedPings(PingStream):
+    """Pings whose answers bear the time: outages are read off the clock.
+
+    Not lost pings times the interval that was asked for: a busy host sends later than that, and the outage would look
+    shorter than it was.
+    """
+
+    _OPTIONS = ("-D",)
+
+    @property
+    def answered_at(self) -> list[float]:
+        return [float(stamp) for stamp in _STAMP.findall(self._process.output)]
+
+    def longest_outage_s(self) -> float:
+        """Stop; the longest time between two answers, one after the other."""
+        self.missing()
+        return max(after - before for before, after in itertools.pairwise(self.answered_at))
 
 
 def is_silent(namespace: Namespace, address: str) -> bool:

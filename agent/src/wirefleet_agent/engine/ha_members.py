@@ -108,7 +108,7 @@ class Members:
         """A group and whom it uses. A member of several groups hears the word of the first."""
         word = self.words.get(name)
         if word is None:
-            word = self.words[name] = OwnWord(active, first_count, self.interval_s)
+            word = self.words[name] = OwnWord(active, first_count, self.misses * self.interval_s)
         for key in members:
             self._word_of.setdefault(key, word)
 

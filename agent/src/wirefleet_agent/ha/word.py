@@ -4,7 +4,7 @@
 
 After a switch from H to G the hubs must not learn it in just any order: if H knew before G, H would send packets for
 the spoke to G, and G, who still believes in H, would send them back. So G is told first. Only when it has answered, or
-after an interval without an answer, the others are told; until then they hear what they heard before.
+when it counts as down anyway, the others are told; until then they hear what they heard before.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from .messages import COUNT_MASK
 class OwnWord:
     """Of one group. first_count: ahead of all that was said before a restart (seconds since the epoch are)."""
 
-    def __init__(self, active: PublicKey, first_count: int, interval_s: float) -> None:
+    def __init__(self, active: PublicKey, first_count: int, patience_s: float) -> None:
         self._word = Word(active, first_count & COUNT_MASK)
         self._before: Word | None = None
-        self._interval_s = interval_s
+        self._patience_s = patience_s
         self._switched_at = 0.0
         self._told_with: int | None = None
 
@@ -46,7 +46,7 @@ class OwnWord:
 
     def for_member(self, member: PublicKey, sequence: int, now: float) -> Word:
         """What to say in the request with this sequence."""
-        if self._before is not None and now - self._switched_at >= self._interval_s:
+        if self._before is not None and now - self._switched_at >= self._patience_s:
             self._before = None
         if member == self._word.hub:
             if self._told_with is None:
