@@ -270,6 +270,17 @@ def test_who_says_nothing_is_closed_and_takes_nobodys_place(hubs, hub):
     client.hello()
 
 
+def test_who_holds_all_places_of_one_address_keeps_no_other_hub_out(hubs, hub):
+    silent = [client_of(hubs) for _ in range(10)]
+    wait_for(lambda: counters_of(hub)[0] == 6)
+
+    second = HubClient(hubs[1].settings.own, hubs[0].settings.own)
+    second.hello()
+
+    for client in silent:
+        client.close()
+
+
 def test_a_snapshot_that_is_a_hostile_pickle_is_refused_and_not_stored(hubs, hub, tmp_path):
     marker, client = Marker(tmp_path), client_of(hubs)
     client.hello()

@@ -17,7 +17,7 @@ import pytest
 import structlog
 from support.hubs import KEY, QUICK, loopback_addresses, wait_for
 from support.memory_host import MemoryHost
-from wirefleet_agent.errors import RefusedError
+from wirefleet_agent.errors import DriverError, RefusedError
 from wirefleet_agent.host import cli, cluster_service
 from wirefleet_agent.host.cluster_calls import ClusterCalls
 from wirefleet_agent.host.cluster_service import ClusterService
@@ -61,7 +61,9 @@ class Site:
             assert key is not None
             self.hubs.append(HubHost(host, address, key))
 
-    def request(self, hub: HubHost, *, has_cluster: bool = True, has_key: bool = True) -> dict[str, object]:
+    def request(
+        self, hub: HubHost, *, has_cluster: bool = True, has_key: bool = True, has_relays: bool = False
+    ) -> dict[str, object]:
         lines = ["[Interface]", f"Address = {hub.address}/32", "Table = off"]
         for other in self.hubs:
             if other is not hub:
@@ -71,6 +73,9 @@ class Site:
         if has_cluster:
             members = ",".join(f'{{ key = "{each.key}", address = "{each.address}" }}' for each in self.hubs)
             toml += f"[cluster]\nport = 51822\nmembers = [{members}]\n"
+        if has_relays:
+            others = ", ".join(f'"{each.key}"' for each in self.hubs if each is not hub)
+            toml += f"[relays]\nmembers = [{others}]\nfixed = []\n"
         toml += f'[peers]\n"{SPOKE}" = "spoke-9"\n'
         toml += "".join(f'"{each.key}" = "hub-{n + 1}"\n' for n, each in enumerate(self.hubs) if each is not hub)
         request: dict[str, object] = {"conf": "\n".join(lines), "toml": toml}
@@ -156,6 +161,28 @@ def test_a_revoked_peer_is_gone_from_all_hubs_and_comes_back_when_it_is_restored
     assert [str(p) for p in first.host.live.tunnel.device.peers[SPOKE].allowed_ips] == ["10.86.1.9/32"]
 
 
+def test_a_revoked_spoke_and_a_revoked_hub_leave_the_groups_of_a_hub_and_come_back(together):
+    first, second, third = together.hubs
+    for hub in together.hubs:
+        together.apply(hub, has_relays=True)
+    device = first.host.live.tunnel.device
+
+    def members() -> dict[str, list[PublicKey]]:
+        together.turn()
+        return {name: [peer.public_key for peer in group.members] for name, group in device.groups.items()}
+
+    whole = members()
+    assert set(whole[str(SPOKE)]) == {SPOKE, second.key, third.key}
+    together.revoke(second)
+    wait_for(lambda: members() == {})
+    together.revoke(third, "hub-2")
+    wait_for(lambda: together.turn() or second.key not in device.peers)
+    together.change(third, op="restore", peer="spoke-9")
+    wait_for(lambda: set(members().get(str(SPOKE), ())) == {SPOKE, third.key})
+    together.change(third, op="restore", peer=str(second.key))
+    wait_for(lambda: members() == whole)
+
+
 def test_a_configuration_that_lists_a_revoked_peer_is_applied_without_it_and_says_so(together):
     first = together.hubs[0]
     together.revoke(first)
@@ -192,6 +219,26 @@ def test_without_the_cluster_the_configuration_counts_alone(together):
     assert first.has_spoke()
     with pytest.raises(RefusedError, match="no cluster"):
         first.ask("cluster.status")
+
+
+def test_a_change_that_fails_lets_nobody_in_who_is_revoked(together, monkeypatch):
+    first = together.hubs[0]
+    together.revoke(first)
+    wait_for(lambda: not first.has_spoke())
+
+    def fail(*_: object) -> None:
+        raise DriverError("no", call="test")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(first.host.drivers.routes_made[-1], "add_address", fail)
+        request = together.request(first, has_cluster=False)
+        request["conf"] = str(request["conf"]).replace("Table = off", "Address = 10.86.0.1/32\nTable = off")
+        with pytest.raises(DriverError):
+            first.service._handlers()["config.apply"](request)
+    reply = together.apply(first)
+
+    assert reply["refused_peers"] == [str(SPOKE)]
+    assert not first.has_spoke()
 
 
 def test_drain_and_resume_reach_every_hubs_state(together):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from wirefleet_agent.config import ConfigErrors, parse, render, render_toml
+from wirefleet_agent.config import ConfigErrors, parse, plan_changes, render, render_toml
+from wirefleet_agent.config.ownership import ownership
 from wirefleet_agent.config.refusal import without_peers
 from wirefleet_agent.keys import PublicKey
 
@@ -74,3 +75,43 @@ def test_a_configuration_without_refused_peers():
 
     assert without_peers(config, {A}) is config
     assert without_peers(config, {B}).peers == ()
+
+
+C, D = (PublicKey(bytes([number]) * 32) for number in (3, 4))
+GROUPED_CONF = (
+    "[Interface]\nAddress = 10.86.0.9/32\n"
+    f"[Peer]\nPublicKey = {B}\nAllowedIPs = 10.86.0.2/32, 10.86.0.0/16\n"
+    f"[Peer]\nPublicKey = {C}\nAllowedIPs = 10.86.0.3/32\n"
+    f"[Peer]\nPublicKey = {D}\nAllowedIPs = 10.86.0.4/32\n"
+)
+GROUPED = toml(f'[[groups]]\nname = "hubs"\nmembers = ["{B}", "{C}", "{D}"]\nallowed_ips = ["10.86.0.0/16"]')
+
+
+@pytest.mark.parametrize(
+    ("refused", "members", "owner"),
+    [({B}, (C, D), C), ({C}, (B, D), B), ({B, C}, None, D), ({C, D}, None, B), ({B, C, D}, None, None)],
+    ids=["active", "standby", "two with the active one", "two", "all"],
+)
+def test_a_group_goes_on_without_its_refused_members(refused, members, owner):
+    config = parse(GROUPED_CONF, GROUPED, name="wf0")
+
+    left = without_peers(config, refused)
+
+    assert [group.members for group in left.options.groups] == ([] if members is None else [members])
+    owners = [peer.public_key for peer in left.peers if "10.86.0.0/16" in map(str, peer.allowed_ips)]
+    assert owners == ([] if owner is None else [owner])
+    assert not refused & {peer.public_key for peer in left.peers}
+    changes = [change.op for change in plan_changes(config, left)]
+    assert changes.count("remove_peer") == len(refused)
+    assert parse(render(left), render_toml(left), name="wf0") == left
+
+
+def test_relays_go_on_without_a_refused_hub():
+    section = f'[relays]\nmembers = ["{B}", "{C}"]\nfixed = []'
+    conf = GROUPED_CONF.replace(", 10.86.0.0/16", "")
+    config = parse(conf, toml(section), name="wf0")
+
+    left = without_peers(config, {B})
+
+    assert left.options.relays.members == (C,)
+    assert ownership(left).groups[str(D)].members == (D, C)

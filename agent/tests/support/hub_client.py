@@ -13,7 +13,7 @@ import time
 from cryptography.fernet import Fernet
 from support.hubs import KEY, wait_for
 from wirefleet_agent.cluster import restricted_pickle
-from wirefleet_agent.cluster.transport import Member, fernet_of
+from wirefleet_agent.cluster.connection import Member, fernet_of
 from wirefleet_agent.keys import ClusterKey
 
 

@@ -11,14 +11,22 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wirefleet_agent.cluster.connection import Member
 from wirefleet_agent.cluster.replica import ClusterSettings, Role, Timing
 from wirefleet_agent.cluster.runner import ClusterRunner
 from wirefleet_agent.cluster.snapshot import stored_view
 from wirefleet_agent.cluster.state import ClusterView
-from wirefleet_agent.cluster.transport import Member
 from wirefleet_agent.keys import ClusterKey, PublicKey
 
-QUICK = Timing(heartbeat_s=0.05, election_min_s=0.2, election_max_s=0.4, fallback_s=0.2)
+QUICK = Timing(
+    heartbeat_s=0.05,
+    election_min_s=0.2,
+    election_max_s=0.4,
+    fallback_s=0.2,
+    proposal_s=1.5,
+    leaderless_s=1.0,
+    reopen_s=0.5,
+)
 KEY = ClusterKey(bytes(range(32)))
 _PORT = 51822
 _networks = itertools.count(os.getpid() * 61)  # each cluster has loopback addresses of its own

@@ -3,7 +3,7 @@
 """The hubs' replicated state on PySyncObj: epoch, drains, revocations, placement overrides. Never on the data path."""
 
 from . import _tamed_imports as _tamed_imports
-from .hub_state import HubState, LocalHubState, ViewHubState
+from .hub_state import HubState, ViewHubState
 from .state import ClusterView, Revocation
 
-__all__ = ["ClusterView", "HubState", "LocalHubState", "Revocation", "ViewHubState"]
+__all__ = ["ClusterView", "HubState", "Revocation", "ViewHubState"]

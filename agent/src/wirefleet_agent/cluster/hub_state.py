@@ -90,7 +90,3 @@ class ViewHubState:
     def _tell(self) -> None:
         for callback in self._callbacks:
             callback()
-
-
-LocalHubState = ViewHubState
-"""Without a cluster: nothing is drained, revoked or overridden until somebody says so to this hub."""

@@ -23,10 +23,11 @@ from pysyncobj.node import Node  # type: ignore[import-untyped]
 
 from ..keys import ClusterKey
 from . import restricted_pickle
+from .connection import Member, TransportCounters, TransportSettings, fernet_of
 from .journal import DurableJournal, Entry, JournalDamaged
 from .snapshot import NAME, decode_snapshot, read_snapshot, write_snapshot
 from .state import ClusterState, Json
-from .transport import Member, MemberTransport, TransportCounters, TransportSettings, fernet_of
+from .transport import MemberTransport
 
 Role = Literal["follower", "candidate", "leader"]
 _ROLES: tuple[Role, ...] = ("follower", "candidate", "leader")
@@ -37,12 +38,19 @@ OUTCOME_UNKNOWN = frozenset((FAIL_REASON.LEADER_CHANGED, FAIL_REASON.UNKNOWN_OUT
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. A follower that hears nothing for a random time between the two limits calls an election."""
+    """Seconds. A follower that hears nothing for a random time between the two limits calls an election.
+
+    proposal_s: how long a change is tried; leaderless_s: longer than an election takes, then waiting is of no use.
+    reopen_s: after a disk has failed.
+    """
 
     heartbeat_s: float = 0.5
     election_min_s: float = 2.0
     election_max_s: float = 3.0
     fallback_s: float = 2.0
+    proposal_s: float = 5.0
+    leaderless_s: float = 4.0
+    reopen_s: float = 5.0
     compaction_s: float = 300.0
     compaction_entries: int = 5000
 

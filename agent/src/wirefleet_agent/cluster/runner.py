@@ -31,10 +31,7 @@ from .replica import OUTCOME_UNKNOWN, ClusterSettings, Replica, ReplicaStatus, R
 from .state import ClusterView, Json
 
 _TICK_S = 0.05
-_PROPOSAL_S = 5.0
 _RETRY_S = 0.2
-_LEADERLESS_S = 4.0  # longer than an election takes: then there is no use in waiting
-_REOPEN_S = 5.0
 _KEPT_OUTCOMES = 256
 _QUORUM_HINT = "more than half of the hubs must reach each other over the overlay: wirefleet-agent cluster status"
 
@@ -122,7 +119,7 @@ class ClusterRunner:
         while len(self._outcomes) > _KEPT_OUTCOMES:
             self._outcomes.popitem(last=False)
         with self._lock:
-            self._new.append(_Proposal(command | {"id": ticket}, time.monotonic() + _PROPOSAL_S))
+            self._new.append(_Proposal(command | {"id": ticket}, time.monotonic() + self.settings.timing.proposal_s))
         self._wake()
         return ticket
 
@@ -235,7 +232,7 @@ class ClusterRunner:
             self._finish(ticket, {"changed": bool(answer["changed"])})
 
     def _give_up(self, now: float) -> None:
-        is_hopeless = now - self._leader_seen > _LEADERLESS_S
+        is_hopeless = now - self._leader_seen > self.settings.timing.leaderless_s
         for ticket, proposal in list(self._proposals.items()):
             if now >= proposal.deadline or (is_hopeless and not proposal.is_under_way):
                 may_be_made = proposal.may_be_made or proposal.is_under_way
@@ -262,7 +259,7 @@ class ClusterRunner:
         if self._on_problem is not None:
             self._post(partial(self._on_problem, problem))
         self._post(partial(self._keep, report))
-        limit = time.monotonic() + _REOPEN_S
+        limit = time.monotonic() + self.settings.timing.reopen_s
         while not self._is_stopping.is_set() and (left_s := limit - time.monotonic()) > 0:
             with self._lock:
                 new, self._new = self._new, []

@@ -23,104 +23,36 @@ since the receiver's log may be another one until the snapshot is whole.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import partial
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from pysyncobj.node import Node  # type: ignore[import-untyped]
 from pysyncobj.poller import POLL_EVENT_TYPE  # type: ignore[import-untyped]
 from pysyncobj.transport import Transport  # type: ignore[import-untyped]
 
 from ..keys import PublicKey
 from . import restricted_pickle
+from .connection import NONCE_BYTES, Connection, Member, TransportSettings
 from .journal import JournalDamaged
 from .messages import checked_message
 from .snapshot import MAX_BYTES as MAX_SNAPSHOT_BYTES
 
-MAX_FRAME_BYTES = 4 * 1024 * 1024
-_MAX_UNKNOWN_FRAME_BYTES = 1024
-_MAX_UNKNOWN = 16
+_MAX_UNKNOWN = 4  # from one address: a program on one hub must not keep the other hubs out
 _HELLO_TIMEOUT_S = 3.0
 _SILENCE_S = 3.5
 _PING_S = 1.0
 _RETRY_S = 0.5
 _BIND_RETRY_S = 1.0
-_NONCE_BYTES = 16
 _READ_BYTES = 64 * 1024
 _MAX_READS = 16  # per turn: a peer that never stops must not hold up the others
 _MAX_UNSENT_BYTES = 16 * 1024 * 1024
 _READ, _WRITE, _ERROR = POLL_EVENT_TYPE.READ, POLL_EVENT_TYPE.WRITE, POLL_EVENT_TYPE.ERROR
-
-
-@dataclass(frozen=True)
-class Member:
-    """One hub of the cluster. address: numeric, on the overlay."""
-
-    key: PublicKey
-    address: str
-    port: int
-
-    @property
-    def name(self) -> str:
-        """What PySyncObj calls it; stays when its address changes."""
-        return str(self.key)
-
-
-@dataclass
-class TransportCounters:
-    """Why connections and messages were refused; read by ``status``."""
-
-    strangers: int = 0
-    not_authentic: int = 0
-    malformed: int = 0
-    refused_pickles: int = 0
-
-
-@dataclass(frozen=True)
-class TransportSettings:
-    """What ``MemberTransport`` needs besides what PySyncObj gives.
-
-    sync: put the log on the disk. superfluous: the index of a snapshot's last entry if the log has it, None if the
-    snapshot is needed; raises JournalDamaged for one that is none.
-    """
-
-    own: Member
-    others: tuple[Member, ...]
-    fernet: Fernet
-    sync: Callable[[], None]
-    superfluous: Callable[[bytes], int | None]
-    counters: TransportCounters = field(default_factory=TransportCounters)
-
-
-class Connection:
-    """One TCP connection; ``member`` is known to callers, and to the called once HELLO has come."""
-
-    def __init__(self, sock: socket.socket, member: Member | None, now: float, *, is_caller: bool) -> None:
-        self.socket = sock
-        self.fileno = sock.fileno()
-        self.member = member
-        self.is_caller = is_caller
-        self.is_connecting = is_caller
-        self.is_ready = False
-        self.began = self.heard = now
-        self.pinged = now
-        self.nonce = os.urandom(_NONCE_BYTES)
-        self.peer_nonce: bytes | None = None
-        self.sent = self.received = 0
-        self.unread = bytearray()
-        self.unsent = bytearray()
-        self.snapshot: bytearray | None = None
-
-    @property
-    def frame_limit(self) -> int:
-        return MAX_FRAME_BYTES if self.is_ready else _MAX_UNKNOWN_FRAME_BYTES
 
 
 class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no types
@@ -222,7 +154,7 @@ class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no type
         except OSError:
             sock.close()
             return
-        connection = Connection(sock, member, now, is_caller=True)
+        connection = Connection(sock, member, now, is_caller=True, source=member.address)
         self._connections[member.name] = connection
         self._subscribe(connection)
 
@@ -235,13 +167,14 @@ class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no type
             except OSError:
                 return
             known = {member.address for member in self._members.values()}
-            if source[0] not in known or len(self._unknown) >= _MAX_UNKNOWN:
+            waiting = sum(connection.source == source[0] for connection in self._unknown)
+            if source[0] not in known or waiting >= _MAX_UNKNOWN:
                 self._settings.counters.strangers += 1
                 sock.close()
                 continue
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(sock, None, time.monotonic(), is_caller=False)
+            connection = Connection(sock, None, time.monotonic(), is_caller=False, source=source[0])
             self._unknown.add(connection)
             self._subscribe(connection)
 
@@ -317,13 +250,17 @@ class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no type
 
     def _take_hello(self, connection: Connection, body: bytes) -> None:
         """The other side has the key, and has this address: it is who it says."""
-        if len(body) != 1 + 32 + 32 + _NONCE_BYTES or body[33:65] != self._settings.own.key.raw:
+        if len(body) != 1 + 32 + 32 + NONCE_BYTES or body[33:65] != self._settings.own.key.raw:
             self._malformed(connection)
             return
         member = self._members.get(str(PublicKey(body[1:33])))
-        source = connection.socket.getpeername()[0]
         is_right_side = member is not None and connection.is_caller == (self._settings.own.key.raw > member.key.raw)
-        if member is None or source != member.address or not is_right_side or connection.member not in (None, member):
+        if (
+            member is None
+            or connection.source != member.address
+            or not is_right_side
+            or connection.member not in (None, member)
+        ):
             self._malformed(connection)
             return
         connection.peer_nonce = body[65:]
@@ -442,11 +379,6 @@ class MemberTransport(Transport):  # type: ignore[misc]  # PySyncObj has no type
             del self._connections[member.name]
             if was_ready:
                 self._onNodeDisconnected(self._nodes[member.name])
-
-
-def fernet_of(key: bytes) -> Fernet:
-    """key: the cluster's 32 random bytes; no password is stretched here, since it is none."""
-    return Fernet(base64.urlsafe_b64encode(key))
 
 
 def _direction(*, is_from_caller: bool) -> bytes:

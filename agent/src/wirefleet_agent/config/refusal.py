@@ -8,11 +8,37 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ..keys import PublicKey
-from .model import TunnelConfig
+from .model import GroupConfig, PeerConfig, TunnelConfig
 
 
 def without_peers(config: TunnelConfig, keys: Collection[PublicKey]) -> TunnelConfig:
-    """``config`` as if these peers were not in it; the same object if none of them is."""
+    """``config`` as if these peers were not in it; the same object if none of them is.
+
+    A group goes on with the members that are left: if the one that starts active goes, the best of them starts. A
+    single one owns the prefixes alone, without a group.
+    """
     if not any(peer.public_key in keys for peer in config.peers):
         return config
-    return replace(config, peers=tuple(peer for peer in config.peers if peer.public_key not in keys))
+    peers = {peer.public_key: peer for peer in config.peers if peer.public_key not in keys}
+    options = config.options
+    groups = tuple(group for each in options.groups for group in _without(each, keys, peers))
+    relays = options.relays
+    if relays is not None:
+        members = tuple(key for key in relays.members if key not in keys)
+        relays = replace(relays, members=members, fixed=tuple(key for key in relays.fixed if key not in keys))
+    return replace(config, peers=tuple(peers.values()), options=replace(options, groups=groups, relays=relays))
+
+
+def _without(
+    group: GroupConfig, keys: Collection[PublicKey], peers: dict[PublicKey, PeerConfig]
+) -> tuple[GroupConfig, ...]:
+    """None or one; the prefixes go to the first member left in ``peers`` if nobody has them any more."""
+    left = tuple(key for key in group.members if key not in keys)
+    if len(left) == len(group.members):
+        return (group,)
+    owned = {prefix for key in left for prefix in peers[key].allowed_ips}
+    lost = tuple(prefix for prefix in group.allowed_ips if prefix not in owned)
+    if left and lost:
+        heir = peers[left[0]]
+        peers[left[0]] = replace(heir, allowed_ips=(*heir.allowed_ips, *lost))
+    return (replace(group, members=left),) if len(left) > 1 else ()

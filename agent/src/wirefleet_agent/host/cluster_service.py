@@ -12,11 +12,11 @@ import os
 from collections.abc import Callable
 
 from ..cluster import ClusterView, ViewHubState
+from ..cluster.connection import Member
 from ..cluster.journal import JournalDamaged
 from ..cluster.replica import ClusterSettings, Role, Timing
 from ..cluster.runner import ClusterReport, ClusterRunner
 from ..cluster.snapshot import stored_view
-from ..cluster.transport import Member
 from ..config import ClusterMember, ClusterOptions, TunnelConfig
 from ..crypto import public_key_of
 from ..engine import Loop
@@ -92,11 +92,11 @@ class ClusterService:
     def _before_switch(self, config: TunnelConfig) -> None:
         """Who was revoked must not get in while the hubs look for each other."""
         if config.options.cluster is None:
-            self.state.take(ClusterView())
-            self._live.refused = frozenset()
-        elif self._runner is None:
-            self.state.take(self._stored_view())
-            self._live.refused = self.state.revoked
+            view = ClusterView()
+        else:
+            view = self._stored_view() if self._runner is None else self._runner.view
+        self.state.take(view)
+        self._live.refused = self.state.revoked
 
     def _stored_view(self) -> ClusterView:
         if not self._paths.cluster_dir.is_dir():
