@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import select
 import socket
@@ -43,10 +44,12 @@ class Outage:
     lost: int
 
 
-def ping_command(address: str, seconds: float | None = None) -> list[str]:
-    """The argument vector of a series of pings whose output ``read_pings`` understands."""
-    count = ["-c", str(max(1, round(seconds / INTERVAL_S)))] if seconds else []
-    return ["ping", "-n", "-D", "-i", str(INTERVAL_S), *count, address]
+def ping_command(address: str, seconds: float) -> list[str]:
+    """The argument vector of a series of pings whose output ``read_pings`` understands. It ends after whole seconds.
+
+    Not after so many packets: a busy host sends them at a slower pace than it was asked to.
+    """
+    return ["ping", "-n", "-D", "-i", str(INTERVAL_S), "-w", str(math.ceil(seconds)), address]
 
 
 def read_pings(output: str, ended_at: float) -> Outage:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import time
@@ -43,22 +42,12 @@ def settle(fleet, seconds=90):
     assert fleet.wait_until(well, seconds)
 
 
-@contextlib.contextmanager
-def others_drained(fleet, hub):
-    others = [name for name in ("hub-1", "hub-2", "hub-3") if name != hub]
-    for name in others:
-        agent(fleet, name, "drain")
-    try:
-        yield
-    finally:
-        for name in others:
-            agent(fleet, name, "resume")
-
-
 def bring(fleet, spoke, hub):
-    with others_drained(fleet, hub):
+    agent(fleet, hub, "peer", "place", spoke, "--hub", hub)
+    try:
         assert fleet.wait_until(lambda: active_hub(fleet, spoke) == hub, 60)
-    settle(fleet)
+    finally:
+        agent(fleet, hub, "peer", "place", spoke, "--planned")
 
 
 @pytest.fixture
@@ -71,6 +60,7 @@ def as_planned_afterwards(fleet):
 
 def drilled(fleet, **options):
     words = [word for key, value in options.items() for word in ("-e", f"wirefleet_drill_{key}={value}")]
+    words += ["-e", "wirefleet_confirm_drill=yes"] if options.get("on") == "fleet" else []
     run = fleet.play("failover_drill", *words)
     assert run.returncode == 0, run.tail
     assert run.changed == {} or options.get("on") == "fleet"
@@ -217,9 +207,9 @@ def test_a_plain_wireguard_peer_can_be_a_spoke_and_talks_to_everybody(fleet, tmp
     gone = fleet.play("decommission", "--limit", "spoke-3", "-e", "wirefleet_confirm_decommission=spoke-3")
     assert gone.returncode == 0, gone.tail
     plain = PlainWireGuard(fleet, "spoke-3")
-    inventory = fleet.inventory(spoke_3={"wirefleet_agent": False, "wirefleet_public_key": plain.public_key})
+    host = {"wirefleet_agent": False, "wirefleet_public_key": plain.public_key}
     try:
-        site = fleet.play("site", inventory=inventory)
+        site = fleet.play("site", inventory=fleet.inventory(spoke_3=host))
         assert site.returncode == 0, site.tail
         options = {"host": "spoke-3", "plan_dir": str(fleet.state / "plan"), "dest": str(tmp_path)}
         assert fleet.module("hub-1", "wg_config", options).returncode == 0
@@ -234,7 +224,9 @@ def test_a_plain_wireguard_peer_can_be_a_spoke_and_talks_to_everybody(fleet, tmp
         agent(fleet, "hub-1", "drain", "--wait")
         moved = fleet.inside("spoke-3", "ping", "-c", "3", "-i", "0.2", "-W", "3", address(fleet, "spoke-1"))
         agent(fleet, "hub-1", "resume")
-        verified = fleet.play("verify", "-e", "verify_fail_on_active_hub=false", inventory=inventory)
+        verified = fleet.play(
+            "verify", "-e", "verify_fail_on_active_hub=false", inventory=fleet.inventory(spoke_3=host)
+        )
     finally:
         plain.stop()
 

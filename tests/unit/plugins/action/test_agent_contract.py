@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.wirefleet.wireguard.plugins.action.agent_config import ActionModule as Config
+from ansible_collections.wirefleet.wireguard.plugins.action.agent_drain import ActionModule as Drain
 from ansible_collections.wirefleet.wireguard.plugins.action.agent_health import ActionModule as Health
 from ansible_collections.wirefleet.wireguard.plugins.action.agent_info import ActionModule as Info
 from ansible_collections.wirefleet.wireguard.plugins.action.agent_key import ActionModule as Key
+from ansible_collections.wirefleet.wireguard.plugins.action.agent_peer import ActionModule as Peer
 from ansible_collections.wirefleet.wireguard.plugins.action.tunnel_service import ActionModule as Service
 from ansible_collections.wirefleet.wireguard.plugins.plugin_utils.agent_reply import AgentError, parse_reply
 
@@ -128,3 +130,44 @@ def test_converged_service_is_recognised(host, run_action):
     assert result["changed"] is False
     assert result["release"] == "0.2.0"
     assert result["running"] is True
+
+
+@pytest.mark.parametrize("name", ["drain_wait", "drain_last"])
+def test_hub_that_cannot_be_drained_stays_and_the_reason_is_the_agents(host, run_action, name):
+    case = golden(name)
+    host.replies[("drain",)] = {"raw": raw_result(case)}
+
+    result = run_action(Drain, {"state": "draining"})
+
+    assert result["failed"] is True
+    assert not result.get("changed")
+    assert case["stdout"]["error"]["message"] in result["msg"]
+
+
+def test_words_of_a_revocation_and_a_placement_are_those_of_the_contract(host, run_action):
+    for name, state in (("peer_revoke", "revoked"), ("peer_place", "placed")):
+        case = golden(name)
+        host.replies[("peer",)] = {"raw": raw_result(case)}
+        verb = [word for word in case["argv"] if word not in ("--tunnel", "wf0", "--json")]
+        given = dict(zip(verb[3::2], verb[4::2], strict=True))
+
+        result = run_action(
+            Peer,
+            {"peer": verb[2], "state": state, "reason": given.get("--reason"), "hub": given.get("--hub")},
+        )
+
+        assert result.get("changed", False) is case["stdout"].get("changed", False)
+        assert host.verbs()[-1].replace("=", " ").split() == " ".join(verb).replace("=", " ").split()
+
+
+def test_status_of_a_cluster_becomes_part_of_the_hosts_and_its_absence_too(host, run_action):
+    status, cluster = golden("status_running"), golden("cluster_status")
+    host.replies[("cluster", "status")] = {"raw": raw_result(cluster)}
+    host.replies[("status",)] = {"raw": raw_result(status)}
+    there = run_action(Info, {"cluster": True})["status"]["cluster"]
+    host.replies[("cluster", "status")] = {"raw": raw_result(golden("cluster_status_none"))}
+    absent = run_action(Info, {"cluster": True})["status"]["cluster"]
+
+    assert there == cluster["stdout"]
+    assert {"has_quorum", "leader", "members", "problem", "is_draining", "overrides"} <= there.keys()
+    assert absent is None
