@@ -274,6 +274,8 @@ def test_a_disk_that_hangs_holds_up_nobody_but_its_hub(hubs, monkeypatch):
         assert time.monotonic() - began < 0.005
         assert not ended
         wait_for(lambda: all(hub.view.revoked for hub in hubs if hub is not stuck))
+        wait_for(lambda: stuck.runner.report.status is None)
+        assert "does the disk hang" in stuck.runner.report.problem
     finally:
         release.set()
 

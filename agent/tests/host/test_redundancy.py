@@ -9,9 +9,10 @@ from dishka import provide
 from support.memory_host import MemoryDrivers, MemoryHost
 from support.memory_kernel import KernelTun, MemoryHeartbeats
 from support.service import apply, ask
+from wirefleet_agent.cluster import ViewHubState
 from wirefleet_agent.config import parse
 from wirefleet_agent.drivers.interfaces import HeartbeatDriver, TunDriver
-from wirefleet_agent.engine.ha_settings import GroupSettings, HubState, LocalHubState
+from wirefleet_agent.engine.ha_settings import GroupSettings, HubState
 from wirefleet_agent.host.keystore import KeyStore
 from wirefleet_agent.host.live_tunnel import InterfaceSpec
 from wirefleet_agent.host.paths import Paths
@@ -54,10 +55,10 @@ class Host(MemoryHost):
         self.key = str(KeyStore(Paths(root)).ensure("wf0").public_key)
 
     @property
-    def state(self) -> LocalHubState:
+    def state(self) -> ViewHubState:
         assert self.container is not None
         found = self.container.get(HubState)
-        assert isinstance(found, LocalHubState)
+        assert isinstance(found, ViewHubState)
         return found
 
     @property
@@ -161,7 +162,7 @@ def test_a_dead_hub_is_left_and_the_other_hub_follows(fleet):
 def test_a_drained_hub_is_left(fleet):
     one, two, spoke = fleet
 
-    one.state.draining = True
+    assert one.state.drain_alone(is_on=True)
     pass_s(1, *fleet)
 
     assert active(spoke) == two.key
@@ -173,7 +174,7 @@ def test_a_drained_hub_is_left(fleet):
 
 def test_the_same_configuration_again_switches_nothing_back(fleet):
     one, two, spoke = fleet
-    one.state.draining = True
+    assert one.state.drain_alone(is_on=True)
     pass_s(1, *fleet)
 
     conf = spoke.conf(one.as_peer(", 10.86.0.0/16"), two.as_peer())

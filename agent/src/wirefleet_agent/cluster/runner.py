@@ -31,6 +31,7 @@ from .replica import OUTCOME_UNKNOWN, ClusterSettings, Replica, ReplicaStatus, R
 from .state import ClusterView, Json
 
 _TICK_S = 0.05
+_HUNG_S = 2.0
 _RETRY_S = 0.2
 _KEPT_OUTCOMES = 256
 _QUORUM_HINT = "more than half of the hubs must reach each other over the overlay: wirefleet-agent cluster status"
@@ -76,7 +77,7 @@ class ClusterRunner:
     ) -> None:
         self.settings = settings
         self.view = view or ClusterView()
-        self.report = ClusterReport()
+        self._report = ClusterReport()
         self._key = key
         self._post = post
         self._on_change = on_change
@@ -97,12 +98,22 @@ class ClusterRunner:
         self._is_writable = False
         self._applied = 0
         self._finished: list[tuple[str, Json | WireFleetError]] = []
-        self._published: tuple[int, ClusterReport] = (-1, self.report)
+        self._published: tuple[int, ClusterReport] = (-1, self._report)
+        self._turned = time.monotonic()  # written by the thread alone; to read it needs no lock
 
     # From the loop's thread
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def report(self) -> ClusterReport:
+        """What the thread last said; without a status while it hangs."""
+        hung_s = time.monotonic() - self._turned
+        if hung_s <= _HUNG_S or self._report.status is None:
+            return self._report
+        problem = f"nothing has moved for {hung_s:.0f} s: does the disk hang? ({self.settings.directory})"
+        return replace(self._report, status=None, problem=problem)
 
     def stop(self, *, wait_s: float = 0.0) -> bool:
         """Ask the thread to end; whether it has, after at most ``wait_s``. Idempotent."""
@@ -141,7 +152,7 @@ class ClusterRunner:
             self._outcomes[ticket] = outcome
 
     def _take(self, view: ClusterView, report: ClusterReport) -> None:
-        self.view, self.report = view, report
+        self.view, self._report = view, report
         if not self._is_stopping.is_set():
             self._on_change()
 
@@ -183,7 +194,7 @@ class ClusterRunner:
         self._begin_proposals(replica)
         replica.tick(_TICK_S)
         status = replica.status()
-        now = time.monotonic()
+        now = self._turned = time.monotonic()
         self._is_writable = status.is_writable
         if status.is_writable:
             self._leader_seen = now
