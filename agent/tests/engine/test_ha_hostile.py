@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.ha_net import HEARTBEAT_PORT, HaHost, HaNet
+from support.packets import ip_packet
 from wirefleet_agent.drivers.interfaces import Heartbeat
 from wirefleet_agent.errors import DriverError
 from wirefleet_agent.ha.messages import Claim, Flag, Reply, Request, build_claims, build_reply, build_request
@@ -111,6 +112,25 @@ def test_a_spoke_that_names_a_stranger_as_its_hub_is_sent_to_directly(net: HaNet
     hit(net, hub, build_request(Request(10_000, 0, PublicKey(bytes([7]) * 32), 2**31, 0, 5)), packed(spoke))
 
     assert hub.via(spoke) is None
+
+
+def test_a_spoke_that_tells_each_hub_another_story_makes_no_circles(net: HaNet) -> None:
+    """Authentic and hostile: to each hub it says that it uses the next one, with a count that beats all others."""
+    liar, other = net.spokes
+    net.cut(liar, net.hubs[0])
+    net.cut(liar, net.hubs[1])
+    net.cut(liar, net.hubs[2])
+    mine = ipaddress.ip_address(liar.overlay).packed
+    for turn in range(10):
+        for number, hub in enumerate(net.hubs):
+            story = net.hubs[(number + 1) % 3].public_key
+            word = build_request(Request(50_000 + turn, 0, story, 2**30 + turn, 0, 99))
+            hub.sockets.arrive(Heartbeat(word, mine, HEARTBEAT_PORT, ipaddress.ip_address(hub.overlay).packed))
+        net.run_for(0.1)
+        other.tun.inject(ip_packet(other.overlay, liar.overlay, bytes(12)))
+    net.run_for(1)
+
+    assert all(hub.tun.looped == 0 for hub in net.hubs)
 
 
 def test_a_probe_changes_no_route(net: HaNet) -> None:
