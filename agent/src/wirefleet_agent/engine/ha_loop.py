@@ -57,6 +57,7 @@ class HaLoop:
         self._tunnel = tunnel
         self._device = tunnel.device
         self._context = context
+        self._instance = context.instance
         self._inbox = Inbox(self.counters.dropped)
         self._driver = driver
         self._sender = Sender(tunnel, driver, context, self.counters)
@@ -77,7 +78,9 @@ class HaLoop:
         if before is None or (before.interval_s, before.misses) != (settings.interval_s, settings.misses):
             context = self._context
             count = context.first_count if before is None else self._members.highest_count + 1
-            self._members = Members(settings.interval_s, settings.misses, context.jitter, context.instance, count)
+            # To others it is as a restart: sequences begin again.
+            self._instance = (self._instance + 1) % 2**32
+            self._members = Members(settings.interval_s, settings.misses, context.jitter, self._instance, count)
             self._probes = Probes(settings.interval_s, settings.misses)
             self._groups = GroupKeeper(self._tunnel, self._members, self.counters)
             self._hub = None
