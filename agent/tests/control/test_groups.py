@@ -131,11 +131,9 @@ def test_another_member_that_starts_active_takes_over(host: Host) -> None:
 def test_a_group_that_gets_another_name_keeps_its_active_member(host: Host) -> None:
     host.switch(THIRD)
 
-    assert change(host, with_toml(toml=GROUP_TOML.replace('name = "hubs"', 'name = "centres"')))[:2] == [
-        "set_group",
-        "remove_group",
-    ]
+    done = change(host, with_toml(toml=GROUP_TOML.replace('name = "hubs"', 'name = "centres"')))
 
+    assert done[:2] == ["set_group", "remove_group"]
     assert list(host.bench.device.groups) == ["centres"]
     assert host.active("centres") == THIRD
     assert host.group("centres").prefixes == (OVERLAY, OVERLAY6)
