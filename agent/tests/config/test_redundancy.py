@@ -97,6 +97,8 @@ REFUSED = [
         "wf0.toml:9 [[groups]] allowed_ips: fd87::/64 is not among the AllowedIPs of a member",
     ),
     ('"fd86::/64"', '"10.86.0.2/32"', f"in the .conf 10.86.0.2/32 is at {HUBS[1]}, but others of the group are at"),
+    ('"fd86::/64"', '"10.86.0.1/32"', f"wf0.toml:9 [[groups]] allowed_ips: 10.86.0.1/32 is the address of {HUBS[0]}"),
+    ('"fd86::/64"', '"fd86::1/128"', f"fd86::1/128 is the address of {HUBS[0]} itself, which no other member may have"),
     ('"fd86::/64"', '"10.86.0.0/16"', "10.86.0.0/16 stands there twice (keep one of them)"),
     ('"fd86::/64"', '"::/129"', "wf0.toml:9 [[groups]] allowed_ips: "),
     ('["10.86.0.0/16", "fd86::/64"]', "[]", "wf0.toml:9 [[groups]] allowed_ips: a group owns at least one prefix"),
@@ -115,6 +117,17 @@ def test_what_is_wrong_with_a_group_is_named_with_a_hint(there: str, instead: st
     errors = errors_of(GROUP_CONF, GROUP_TOML.replace(there, instead, 1))
 
     assert any(error in found for found in errors), errors
+
+
+def test_a_group_owns_no_members_address_without_heartbeats_either() -> None:
+    toml = GROUP_TOML.replace("[heartbeat]\nport = 51999\ninterval_ms = 100\nmisses = 4\n", "")
+    conf = GROUP_CONF.replace("fd86::1/128, 10.86.0.0/16", "fd86::1/128, 10.86.0.77/32, 10.86.0.0/16")
+
+    errors = errors_of(conf, toml.replace('"fd86::/64"', '"10.86.0.1/32"'))
+
+    assert len(errors) == 1
+    assert f"wf0.toml:5 [[groups]] allowed_ips: 10.86.0.1/32 is the address of {HUBS[0]} itself" in errors[0]
+    assert spoke(conf, toml.replace('"fd86::/64"', '"10.86.0.77/32"')).options.groups
 
 
 def test_seventeen_members_are_too_many() -> None:

@@ -128,6 +128,36 @@ def test_another_member_that_starts_active_takes_over(host: Host) -> None:
     assert host.active() == SECOND
 
 
+def test_a_group_that_gets_another_name_keeps_its_active_member(host: Host) -> None:
+    host.switch(THIRD)
+
+    done = change(host, with_toml(toml=GROUP_TOML.replace('name = "hubs"', 'name = "centres"')))
+
+    assert done[:2] == ["set_group", "remove_group"]
+    assert list(host.bench.device.groups) == ["centres"]
+    assert host.active("centres") == THIRD
+    assert host.group("centres").prefixes == (OVERLAY, OVERLAY6)
+
+
+def test_a_group_that_gets_another_name_without_its_active_member_starts_as_configured(host: Host) -> None:
+    host.switch(THIRD)
+    toml = GROUP_TOML.replace('name = "hubs"', 'name = "centres"').replace(f', "{THIRD}"', "")
+
+    change(host, with_toml(toml=toml))
+
+    assert host.active("centres") == FIRST
+
+
+def test_a_group_that_gets_another_name_and_another_start_moves(host: Host) -> None:
+    conf = GROUP_CONF.replace(", 10.86.0.0/16, fd86::/64", "")
+    conf = conf.replace("10.86.0.2/32, fd86::2/128", "10.86.0.2/32, fd86::2/128, 10.86.0.0/16, fd86::/64")
+    host.switch(THIRD)
+
+    change(host, with_toml(conf, GROUP_TOML.replace('name = "hubs"', 'name = "centres"')))
+
+    assert host.active("centres") == SECOND
+
+
 def test_a_group_that_goes_leaves_its_prefixes_to_the_peer_of_the_conf(host: Host) -> None:
     host.switch(SECOND)
     before = host.bench.device.peers[FIRST]
@@ -327,6 +357,19 @@ def test_setconf_without_any_member_ends_the_group(host: Host) -> None:
     host.bench.set("replace_peers=true", f"public_key={public_key('stranger').hex()}", f"allowed_ip={OVERLAY}")
 
     assert not host.bench.device.groups
+
+
+def test_setconf_on_a_hub_that_leaves_a_spoke_out_ends_its_group() -> None:
+    host = Host(RELAY_CONF, RELAY_TOML)
+    spoke = SPOKES[0]
+    lines = host.showconf(device_lines=("replace_peers=true",))
+    cut = lines.index(f"public_key={spoke.hex()}")
+    end = next(i for i in range(cut + 1, len(lines)) if lines[i].startswith("public_key="))
+
+    host.bench.set(*lines[:cut], *lines[end:])
+
+    assert list(host.bench.device.groups) == [str(SPOKES[1])]
+    assert host.bench.device.allowed_ips.owner_of(prefixes("10.86.0.11/32")[0]) is None
 
 
 def test_setconf_on_a_hub_keeps_every_spoke_where_it_comes_from() -> None:

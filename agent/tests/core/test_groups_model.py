@@ -56,11 +56,9 @@ class Model:
         for name, members in list(self.members.items()):
             if key in members:
                 members.remove(key)
-                if not members:
+                if not members or self.direct[name] == key:
                     self.remove_group(name)
                     continue
-                if self.direct[name] == key:
-                    self.direct[name] = None
                 if self.active[name] == key:
                     self.active[name] = members[0]
 

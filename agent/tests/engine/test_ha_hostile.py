@@ -7,10 +7,13 @@ from __future__ import annotations
 import ipaddress
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from support.ha_net import HEARTBEAT_PORT, HaHost, HaNet
+from support.ha_net import HEARTBEAT_PORT, OVERLAY, HaHost, HaNet
+from support.packets import ip_packet
 from wirefleet_agent.drivers.interfaces import Heartbeat
+from wirefleet_agent.engine.ha_settings import GroupSettings
 from wirefleet_agent.errors import DriverError
 from wirefleet_agent.ha.messages import Claim, Flag, Reply, Request, build_claims, build_reply, build_request
 from wirefleet_agent.keys import PublicKey
@@ -113,6 +116,25 @@ def test_a_spoke_that_names_a_stranger_as_its_hub_is_sent_to_directly(net: HaNet
     assert hub.via(spoke) is None
 
 
+def test_a_spoke_that_tells_each_hub_another_story_makes_no_circles(net: HaNet) -> None:
+    """Authentic and hostile: to each hub it says that it uses the next one, with a count that beats all others."""
+    liar, other = net.spokes
+    net.cut(liar, net.hubs[0])
+    net.cut(liar, net.hubs[1])
+    net.cut(liar, net.hubs[2])
+    mine = ipaddress.ip_address(liar.overlay).packed
+    for turn in range(10):
+        for number, hub in enumerate(net.hubs):
+            story = net.hubs[(number + 1) % 3].public_key
+            word = build_request(Request(50_000 + turn, 0, story, 2**30 + turn, 0, 99))
+            hub.sockets.arrive(Heartbeat(word, mine, HEARTBEAT_PORT, ipaddress.ip_address(hub.overlay).packed))
+        net.run_for(0.1)
+        other.tun.inject(ip_packet(other.overlay, liar.overlay, bytes(12)))
+    net.run_for(1)
+
+    assert all(hub.tun.looped == 0 for hub in net.hubs)
+
+
 def test_a_probe_changes_no_route(net: HaNet) -> None:
     hub, spoke = net.hubs[2], net.spokes[0]
     before = hub.via(spoke)
@@ -164,6 +186,27 @@ def test_a_new_interval_starts_afresh_without_a_switch(net: HaNet) -> None:
     net.run_for(2)
 
     assert flow.longest_gap_s <= 0.42
+
+
+@pytest.mark.parametrize("change", ["interval", "name"])
+def test_hubs_do_not_doubt_a_spoke_that_is_configured_anew(net: HaNet, change: str) -> None:
+    """What it says afterwards has a greater switch count than all that it said before."""
+    spoke, second = net.spokes[0], net.hubs[1]
+    net.kill(net.hubs[0])
+    net.run_for(5)
+    assert spoke.active == second.public_key
+
+    if change == "interval":
+        spoke.ha.configure(replace(net.settings(spoke), interval_s=0.4))
+    else:
+        keys = [peer.public_key for peer in spoke.hubs.members]
+        spoke.device.set_group("centres", keys, [OVERLAY], active=keys[2], now=net.clock.now)
+        spoke.device.remove_group("hubs", net.clock.now)
+        spoke.ha.configure(replace(net.settings(spoke), groups={"centres": GroupSettings()}))
+    net.run_for(3)
+
+    reports = [report for hub in net.hubs[1:] for report in hub.ha.spoke_reports() if report.key == spoke.public_key]
+    assert {report.reason for report in reports} == {"uses_us", "uses_other"}
 
 
 def test_stopped_means_silent(net: HaNet) -> None:

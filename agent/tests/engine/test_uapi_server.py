@@ -10,6 +10,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.tunnels import TunnelPair
@@ -292,3 +293,48 @@ def test_a_live_socket_with_a_full_queue_is_refused_and_not_waited_for(pair: Tun
             server.start()
 
     assert caught.value.os_code == errno.EADDRINUSE
+
+
+def test_a_host_without_free_descriptors_does_not_turn_in_circles(
+    pair: TunnelPair, server: UapiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, tries = server._listener, []
+
+    class Exhausted:
+        def fileno(self) -> int:
+            return listener.fileno()
+
+        def accept(self) -> tuple[socket.socket, object]:
+            tries.append(pair.clock.now)
+            raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(server, "_listener", Exhausted())
+    client = Client(pair, server)
+    client.send(b"get=1\n\n")
+    for _ in range(50):
+        pair.loop.run_once(0)
+    assert len(tries) == 1
+    monkeypatch.undo()
+    pair.clock.now += 1.1
+
+    assert client.receive().endswith(b"errno=0\n\n")
+
+
+def test_a_server_that_stops_while_it_accepts_nothing_stays_stopped(
+    pair: TunnelPair, server: UapiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = server._listener
+    assert listener is not None
+
+    def fail() -> None:
+        raise OSError(errno.ENFILE, "too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server, "_listener", SimpleNamespace(fileno=listener.fileno, accept=fail))
+        server._accept()
+    server.stop()
+    pair.clock.now += 1.1
+    pair.loop.run_once(0)
+
+    assert not server.path.exists()
+    assert server._pause is None

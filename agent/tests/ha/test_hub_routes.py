@@ -20,9 +20,9 @@ def view(
     is_heard: bool,
     word: Word | None = None,
     claims: dict[PublicKey, int] | None = None,
-    lost: dict[PublicKey, int] | None = None,
+    is_doubted: bool = False,
 ) -> SpokeView:
-    return SpokeView(is_heard, word, claims or {}, lost or {})
+    return SpokeView(is_heard, word, claims or {}, is_doubted)
 
 
 @pytest.mark.parametrize(
@@ -31,21 +31,25 @@ def view(
         (view(True), {A, C}, None, RouteReason.USES_US),
         (view(True, Word(None, 1)), {A, C}, None, RouteReason.USES_US),
         (view(True, Word(B, 1)), {A, C}, None, RouteReason.USES_US),
-        (view(True, Word(C, 1)), {A, C}, C, RouteReason.USES_OTHER),
-        (view(True, Word(C, 1)), {A}, None, RouteReason.OTHER_GONE),
-        (view(True, Word(C, 1), lost={C: 1}), {A, C}, None, RouteReason.OTHER_GONE),
-        (view(True, Word(C, 2), lost={C: 1}), {A, C}, C, RouteReason.USES_OTHER),
-        (view(True, Word(S, 1)), {A, C}, None, RouteReason.OTHER_GONE),
+        (view(True, Word(C, 1), {C: 1}), {A, C}, C, RouteReason.USES_OTHER),
+        (view(True, Word(C, 1), {C: 2}), {A, C}, C, RouteReason.USES_OTHER),
+        (view(True, Word(C, 1), {C: 1}), {A}, None, RouteReason.OTHER_GONE),
+        (view(True, Word(C, 1)), {A, C}, None, RouteReason.OTHER_GONE),
+        (view(True, Word(C, 2), {C: 1}), {A, C}, None, RouteReason.OTHER_GONE),
+        (view(True, Word(C, 1), {A: 1}), {A, C}, None, RouteReason.OTHER_GONE),
+        (view(True, Word(S, 1), {S: 1}), {A, C}, None, RouteReason.OTHER_GONE),
         (view(True, Word(B, 1), {C: 5}), {A, C}, None, RouteReason.USES_US),
+        (view(True, Word(C, 1), {C: 1}, is_doubted=True), {A, C}, None, RouteReason.DOUBTED),
         (view(False, Word(B, 1), {C: 5}), {A, C}, C, RouteReason.CLAIMED),
+        (view(False, Word(B, 5), {C: 5}), {A, C}, None, RouteReason.UNKNOWN),
         (view(False, Word(A, 4), {C: 5}), {A, C}, C, RouteReason.CLAIMED),
-        (view(False, Word(A, 6), {C: 5}), {A, C}, A, RouteReason.LAST_WORD),
-        (view(False, Word(A, 6), {C: 5}), {C}, C, RouteReason.CLAIMED),
-        (view(False, Word(A, 6), {C: 5}, {A: 6}), {A, C}, C, RouteReason.CLAIMED),
-        (view(False, None, {A: 2**32 - 1, C: 1}), {A, C}, C, RouteReason.CLAIMED),
+        (view(False, Word(A, 5), {C: 5}), {A, C}, C, RouteReason.CLAIMED),
+        (view(False, Word(A, 6), {C: 5}), {A, C}, None, RouteReason.UNKNOWN),
+        (view(False, Word(A, 6), {C: 5, A: 6}), {A, C}, A, RouteReason.CLAIMED),
+        (view(False, Word(A, 6), {C: 7, A: 6}), {A}, A, RouteReason.CLAIMED),
+        (view(False, None, {A: 1, C: 2**32 - 1}), {A, C}, C, RouteReason.CLAIMED),
         (view(False, None, {A: 7, C: 7}), {A, C}, A, RouteReason.CLAIMED),
-        (view(False, Word(A, 6)), {A, C}, A, RouteReason.LAST_WORD),
-        (view(False, Word(B, 6)), {A, C}, A, RouteReason.GUESSED),
+        (view(False, Word(A, 6)), {A, C}, None, RouteReason.UNKNOWN),
         (view(False), {A, C}, A, RouteReason.GUESSED),
         (view(False), {C}, None, RouteReason.UNKNOWN),
         (view(False), set(), None, RouteReason.UNKNOWN),
@@ -66,9 +70,8 @@ def settled(
     for hub in ALL:
         alive = {other for other in ALL if other != hub and frozenset({hub, other}) in links}
         claims = {active: 5} if active in alive and heard[active] else {}
-        lost = {active: 5} if active in alive and not heard[active] else {}
         word = Word(active, 5) if heard[hub] else None
-        routes[hub] = route_to(SpokeView(heard[hub], word, claims, lost), hub, alive)
+        routes[hub] = route_to(SpokeView(heard[hub], word, claims), hub, alive)
     return routes
 
 

@@ -22,6 +22,7 @@ from wirefleet_agent.config import (
     TunnelConfig,
     parse,
 )
+from wirefleet_agent.config.ownership import first_addresses
 from wirefleet_agent.config.values import is_domain_name
 from wirefleet_agent.keys import PresharedKey, PrivateKey, PublicKey
 
@@ -256,7 +257,8 @@ def _redundancy(draw: st.DrawFn, config: TunnelConfig) -> dict[str, object]:
         return {}
     groups: list[GroupConfig] = []
     for peer in draw(st.lists(st.sampled_from(config.peers), max_size=2, unique_by=lambda peer: peer.public_key)):
-        if not peer.allowed_ips:
+        shared = [prefix for prefix in peer.allowed_ips if prefix not in first_addresses(peer)]
+        if not shared:
             continue
         others = draw(
             st.lists(st.sampled_from([key for key in keys if key != peer.public_key]), min_size=1, unique=True)
@@ -265,7 +267,7 @@ def _redundancy(draw: st.DrawFn, config: TunnelConfig) -> dict[str, object]:
             GroupConfig(
                 f"group-{len(groups)}",
                 tuple(draw(st.permutations([peer.public_key, *others]))),
-                tuple(draw(st.lists(st.sampled_from(peer.allowed_ips), min_size=1, unique=True))),
+                tuple(draw(st.lists(st.sampled_from(shared), min_size=1, unique=True))),
                 draw(st.sampled_from(["active_standby", "priority_preempt"])),
                 draw(st.integers(0, 86400)),
             )

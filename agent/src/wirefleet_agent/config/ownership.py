@@ -9,11 +9,11 @@ called by its public key: the peer, which is direct and starts active, and the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..keys import PublicKey
-from .model import Prefix, TunnelConfig
+from .model import PeerConfig, Prefix, TunnelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,13 @@ def ownership(config: TunnelConfig) -> Ownership:
 def heartbeat_addresses(config: TunnelConfig) -> dict[PublicKey, tuple[Prefix, ...]]:
     """By peer where its heartbeats go: its first /32 and its first /128 that no ``[[groups]]`` entry has."""
     grouped = {prefix for group in config.options.groups for prefix in group.allowed_ips}
-    found: dict[PublicKey, tuple[Prefix, ...]] = {}
-    for peer in config.peers:
-        first: dict[int, Prefix] = {}
-        for prefix in peer.allowed_ips:
-            if prefix.prefixlen == prefix.max_prefixlen and prefix not in grouped:
-                first.setdefault(prefix.version, prefix)
-        found[peer.public_key] = tuple(first.values())
-    return found
+    return {peer.public_key: first_addresses(peer, grouped) for peer in config.peers}
+
+
+def first_addresses(peer: PeerConfig, grouped: Collection[Prefix] = ()) -> tuple[Prefix, ...]:
+    """Its first /32 and its first /128 that are not ``grouped``, in its own order."""
+    first: dict[int, Prefix] = {}
+    for prefix in peer.allowed_ips:
+        if prefix.prefixlen == prefix.max_prefixlen and prefix not in grouped:
+            first.setdefault(prefix.version, prefix)
+    return tuple(first.values())

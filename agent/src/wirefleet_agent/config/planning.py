@@ -15,7 +15,7 @@ The order, and why:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..keys import PublicKey
@@ -133,12 +133,28 @@ def _peer_settings(was: PeerConfig, will: PeerConfig) -> Iterator[c.Change]:
 
 
 def _groups(was: Mapping[str, OwningGroup], will: Mapping[str, OwningGroup]) -> Iterator[c.Change]:
-    yield from (c.RemoveGroup(name) for name in was if name not in will)
+    gone = {name: group for name, group in was.items() if name not in will}
+    new = {name: _renamed_from(group, gone.values()) for name, group in will.items() if gone and name not in was}
+    renamed = set(new.values())
+    yield from (c.RemoveGroup(name) for name in gone if name not in renamed)
     for name, group in will.items():
-        before = was.get(name)
+        former = new.get(name)
+        before = was.get(former or name)
         if before != group:
             is_moved = before is not None and before.start != group.start
-            yield c.SetGroup(name, group.members, group.prefixes, group.start, group.direct, is_moved)
+            yield c.SetGroup(name, group.members, group.prefixes, group.start, group.direct, is_moved, former)
+    yield from (c.RemoveGroup(name) for name in gone if name in renamed)
+
+
+def _renamed_from(group: OwningGroup, gone: Iterable[OwningGroup]) -> str | None:
+    """The group that ends while this one gets prefixes of it and has members of it: its traffic need not move."""
+    if group.direct is not None:
+        return None
+    prefixes, members = set(group.prefixes), set(group.members)
+    for each in gone:
+        if each.direct is None and not prefixes.isdisjoint(each.prefixes) and not members.isdisjoint(each.members):
+            return each.name
+    return None
 
 
 def _allowed_ips(was: Ownership, will: Ownership) -> Iterator[c.Change]:

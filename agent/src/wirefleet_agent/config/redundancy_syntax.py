@@ -39,6 +39,7 @@ from .model import (
     RelaysConfig,
     TunnelConfig,
 )
+from .ownership import first_addresses
 from .problems import quote
 from .toml_reader import TomlReader
 
@@ -112,6 +113,7 @@ def check_redundancy(config: TunnelConfig, reader: TomlReader) -> None:
         section = f"groups.{number}"
         _check_peers(section, "members", group.members, by_key, reader)
         _check_prefixes(section, group, owners, reader)
+        _check_own_addresses(section, group, by_key, reader)
     if options.relays is not None:
         _check_peers("relays", "members", options.relays.members, by_key, reader)
         _check_peers("relays", "fixed", options.relays.fixed, by_key, reader)
@@ -162,6 +164,19 @@ def _check_prefixes(section: str, group: GroupConfig, owners: Mapping[Prefix, Pu
         elif owner != active:
             message = f"in the .conf {prefix} is at {owner}, but others of the group are at {active}"
             reader.problem(section, "allowed_ips", message, "one member starts active: give it all of them there")
+
+
+def _check_own_addresses(
+    section: str, group: GroupConfig, peers: Mapping[PublicKey, PeerConfig], reader: TomlReader
+) -> None:
+    """A group must not own a member's overlay address: another member could speak in its name."""
+    for member in group.members:
+        peer = peers.get(member)
+        for prefix in () if peer is None else first_addresses(peer):
+            if prefix in group.allowed_ips:
+                message = f"{prefix} is the address of {member} itself, which no other member may have"
+                hint = "take it out here; a member's own address is the first /32 and /128 of its AllowedIPs"
+                reader.problem(section, "allowed_ips", message, hint)
 
 
 def _check_addresses(options: AgentOptions, peers: Mapping[PublicKey, PeerConfig], reader: TomlReader) -> None:

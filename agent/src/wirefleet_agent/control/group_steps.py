@@ -4,7 +4,8 @@
 
 To wg a group's prefixes are AllowedIPs of its active member. It may give them to any member, as it does with a file
 that was written while another one was active: that changes nothing. Given to a peer that is no member they move there,
-as every exact duplicate does. ``wg setconf`` takes all peers out and puts them in again: the groups outlast that.
+as every exact duplicate does. ``wg setconf`` takes all peers out and puts them in again: the groups outlast that, by
+their names. They are other objects then, of other peers.
 """
 
 from __future__ import annotations
@@ -24,12 +25,10 @@ def apply_group_change(device: Device, change: c.SetGroup | c.RemoveGroup, now: 
     if isinstance(change, c.RemoveGroup):
         device.remove_group(change.name, now)
         return group is not None
-    active, before = change.active, None
-    if group is not None:
-        before = _shape(group)
-        live = group.active.public_key
-        if live in change.members and not change.is_moved:
-            active = live
+    active, before = change.active, None if group is None else _shape(group)
+    former = group or device.groups.get(change.renamed_from or "")
+    if former is not None and former.active.public_key in change.members and not change.is_moved:
+        active = former.active.public_key
     after = device.set_group(change.name, change.members, change.prefixes, active=active, direct=change.direct, now=now)
     return _shape(after) != before
 
@@ -83,7 +82,10 @@ class OutlastingGroups:
         self._groups = [_remembered(group) for group in groups]
 
     def restore(self, now: float) -> None:
-        """A prefix that somebody else was given stays there; a group without members or prefixes is not restored."""
+        """A prefix that somebody else was given stays there.
+
+        A group without members, prefixes, or the direct member that it had, is not restored.
+        """
         device = self._device
         for group in self._groups:
             members = [key for key in group.members if key in device.peers]
@@ -94,11 +96,10 @@ class OutlastingGroups:
                 for prefix in group.prefixes
                 if (owner := device.allowed_ips.owner_of(prefix)) is None or owner is live or owner in present
             ]
-            if not members or not prefixes:
+            if not members or not prefixes or not (group.direct is None or group.direct in members):
                 continue
             active = group.active if group.active in members else members[0]
-            direct = group.direct if group.direct in members else None
-            device.set_group(group.name, members, prefixes, active=active, direct=direct, now=now)
+            device.set_group(group.name, members, prefixes, active=active, direct=group.direct, now=now)
 
 
 def _remembered(group: Group) -> _Outlasting:

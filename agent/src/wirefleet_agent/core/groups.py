@@ -119,7 +119,8 @@ class Groups:
         for prefix in wanted:
             before = self._allowed_ips.insert(prefix, group)
             if before is not None and before is not group:
-                concerned.add(before.active if isinstance(before, Group) else before)
+                # Not only the active member: what we send from our own addresses waits at the direct one.
+                concerned.update(before.members if isinstance(before, Group) else (before,))
         for peer in concerned:
             self._reroute_staged(peer, now)
         return group
@@ -145,16 +146,18 @@ class Groups:
             self._reroute_staged(before, now)
 
     def forget(self, peer: Peer, now: float) -> None:
-        """The peer is being removed: the first member left takes its place where it was active."""
+        """The peer is being removed: the first member left takes its place where it was active.
+
+        Where it was direct the group ends. Its prefixes are those of the peer that goes: the others would only send its
+        packets to each other, and could speak in its name.
+        """
         for group in tuple(self._of_peer.get(peer, ())):
             left = tuple(member for member in group.members if member is not peer)
-            if not left:
+            if not left or group.direct is peer:
                 self.remove(group.name)
                 continue
             self._leave(group, peer)
             group.members = left
-            if group.direct is peer:
-                group.direct = None
             self._activate(group, left[0] if group.active is peer else group.active, now)
         self._reroute_staged(peer, now)
 

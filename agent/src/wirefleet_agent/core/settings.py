@@ -135,7 +135,8 @@ class DeviceSettings:
     def remove_peer(self, public_key: PublicKey, now: float) -> None:
         """Routes and groups first, then timers, keys and the peer itself (checklist 39); an unknown peer is no error.
 
-        A group whose active member it was goes on with the first one left; one without members ends.
+        A group whose active member it was goes on with the first one left. One that has no members any more ends, and
+        so does one whose direct member it was.
         """
         self._now = now
         peer = self._peers.get(public_key)

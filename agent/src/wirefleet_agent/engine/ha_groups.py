@@ -23,41 +23,45 @@ _log = structlog.get_logger(room="engine")
 
 
 class GroupKeeper:
-    """Of one tunnel. switches outlive a new configuration in ``Members``, as words."""
+    """Of one tunnel. switches outlive a new configuration in ``Members``, as words.
 
-    def __init__(self, tunnel: Tunnel, members: Members, counters: HaCounters, first_count: int) -> None:
+    Groups are known by their names: others may have made a group anew, as ``wg setconf`` does.
+    """
+
+    def __init__(self, tunnel: Tunnel, members: Members, counters: HaCounters) -> None:
         self._tunnel = tunnel
         self._device = tunnel.device
         self._members = members
         self._counters = counters
-        self._first_count = first_count
-        self._groups: dict[Group, GroupSettings] = {}
+        self._settings: dict[str, GroupSettings] = {}
         self._switches: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Group]:
-        return iter(self._groups)
+        """Those that are there now."""
+        return (self._device.groups[name] for name in self._settings if name in self._device.groups)
 
-    def set_groups(self, groups: Mapping[Group, GroupSettings], now: float) -> None:
-        """Exactly these from now on."""
-        self._groups = dict(groups)
-        self._members.forget_words(group.name for group in groups)
-        for group in groups:
+    def set_groups(self, settings: Mapping[str, GroupSettings], now: float) -> None:
+        """Exactly these from now on, by name."""
+        self._settings = dict(settings)
+        self._members.forget_words(settings)
+        for group in self:
             keys = [peer.public_key for peer in group.members]
             active = group.active.public_key
-            self._members.set_word(group.name, keys, active, self._first_count)
+            self._members.set_word(group.name, keys, active)
             if self._members.words[group.name].active != active:
                 self._members.words[group.name].switch(active, now)
 
     def is_sibling(self, one: PublicKey, other: PublicKey) -> bool:
         """Whether a group has both."""
-        return any({one, other} <= {peer.public_key for peer in group.members} for group in self._groups)
+        return any({one, other} <= {peer.public_key for peer in group.members} for group in self)
 
     def decide(self, now: float) -> list[PublicKey]:
         """Switch what is to be switched; the members that carry traffic now."""
         chosen = []
-        for group, settings in self._groups.items():
-            if not group.members:
-                continue  # it has ended; a new configuration is on its way
+        for group in self:
+            settings = self._settings[group.name]
+            if any(peer.public_key not in self._members.by_key for peer in group.members):
+                continue  # others made it another one: a new configuration is on its way
             decision = decide(self._view(group, settings, now), POLICIES[settings.policy], now)
             if decision.active != group.active.public_key:
                 self._switch(group, decision.active, decision.reason, now)
@@ -68,7 +72,8 @@ class GroupKeeper:
 
     def reports(self, now: float) -> list[GroupReport]:
         found = []
-        for group, settings in self._groups.items():
+        for group in self:
+            settings = self._settings[group.name]
             keys = [peer.public_key for peer in group.members]
             members = tuple(self._members.by_key[key].report(now) for key in keys if key in self._members.by_key)
             active = group.active.public_key

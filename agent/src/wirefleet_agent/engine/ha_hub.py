@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 
@@ -20,7 +20,10 @@ _log = structlog.get_logger(room="engine")
 
 
 class HubSide:
-    """Of one tunnel; ``set_groups`` says which groups of the device are spokes': those with a direct member."""
+    """Of one tunnel; ``set_groups`` says which groups of the device are spokes': those with a direct member.
+
+    They are known by their names: others may have made a group anew, as ``wg setconf`` does, or ended it.
+    """
 
     def __init__(
         self,
@@ -38,16 +41,12 @@ class HubSide:
         self._misses = misses
         self._counters = counters
         self._on_switched = on_switched
-        self._groups: dict[PublicKey, Group] = {}
+        self._names: dict[PublicKey, str] = {}
         self._turns = 0
         self.spokes = Spokes(me, (), interval_s=interval_s, misses=misses, now=now)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._groups
-
-    @property
-    def groups(self) -> Mapping[PublicKey, Group]:
-        return self._groups
+        return key in self._names
 
     @property
     def using_us(self) -> int:
@@ -56,9 +55,9 @@ class HubSide:
 
     def set_groups(self, groups: Iterable[Group], now: float) -> None:
         """Exactly these from now on."""
-        self._groups = {group.direct.public_key: group for group in groups if group.direct is not None}
-        self.spokes.set_spokes(self._groups, now)
-        self._follow(self._groups, now)
+        self._names = {group.direct.public_key: group.name for group in groups if group.direct is not None}
+        self.spokes.set_spokes(self._names, now)
+        self._follow(self._names, now)
 
     def request(self, key: PublicKey, request: Request, now: float) -> bool:
         """Whether the spoke said something new."""
@@ -70,6 +69,9 @@ class HubSide:
     def claims(self, hub: PublicKey, claims: Iterable[Claim], now: float) -> None:
         self._follow(self.spokes.take_claims(hub, claims, now), now)
 
+    def hub_restarted(self, hub: PublicKey, now: float) -> None:
+        self._follow(self.spokes.hub_restarted(hub), now)
+
     def hubs_alive(self, hubs: Collection[PublicKey], now: float) -> None:
         self._follow(self.spokes.set_alive_hubs(hubs), now)
 
@@ -77,12 +79,11 @@ class HubSide:
         """Once per interval."""
         self._follow(self.spokes.sweep(now), now)
         self._turns += 1
-        if self._turns % ROUND_INTERVALS == 0:  # claims lapse without a word
-            self._follow(self.spokes.unheard(), now)
+        self._follow(self.spokes.claimed(self._turns % ROUND_INTERVALS), now)
 
     def reports(self, now: float) -> list[SpokeReport]:
         found = []
-        for key in self._groups:
+        for key in self._names:
             route = self.spokes.route(key, now)
             is_heard = self.spokes.is_heard(key)
             hears_us = is_heard and self.spokes.hears_us(key, self._misses)
@@ -93,8 +94,8 @@ class HubSide:
         """Bring the groups of these spokes to where their packets are to go."""
         has_switched = False
         for key in keys:
-            route = self.spokes.route(key, now)
-            if self._switch(key, self._groups[key], route, now):
+            group = self._device.groups.get(self._names[key])
+            if group is not None and self._switch(key, group, self.spokes.route(key, now), now):
                 has_switched = True
         if has_switched:
             self._on_switched()

@@ -49,12 +49,15 @@ _log = structlog.get_logger(room="engine")
 class HaLoop:
     """``start``, ``stop``; ``configure`` may be called again while it runs, and keeps what is known."""
 
+    _members: Members
+
     def __init__(self, loop: Loop, tunnel: Tunnel, driver: HeartbeatDriver, context: HaContext) -> None:
         self.counters = HaCounters()
         self._loop = loop
         self._tunnel = tunnel
         self._device = tunnel.device
         self._context = context
+        self._instance = context.instance
         self._inbox = Inbox(self.counters.dropped)
         self._driver = driver
         self._sender = Sender(tunnel, driver, context, self.counters)
@@ -73,19 +76,22 @@ class HaLoop:
         """Before ``start`` or while it runs. The groups of the device have to be there already."""
         now, before, self._settings = self._loop.now(), self._settings, settings
         if before is None or (before.interval_s, before.misses) != (settings.interval_s, settings.misses):
-            jitter, instance = self._context.jitter, self._context.instance
-            self._members = Members(settings.interval_s, settings.misses, jitter, instance)
+            context = self._context
+            count = context.first_count if before is None else self._members.highest_count + 1
+            # To others it is as a restart: sequences begin again.
+            self._instance = (self._instance + 1) % 2**32
+            self._members = Members(settings.interval_s, settings.misses, context.jitter, self._instance, count)
             self._probes = Probes(settings.interval_s, settings.misses)
-            self._groups = GroupKeeper(self._tunnel, self._members, self.counters, self._context.first_count)
+            self._groups = GroupKeeper(self._tunnel, self._members, self.counters)
             self._hub = None
         self._inbox.configure(settings, now)
         self._sender.settings = settings
         groups = self._device.groups.values()
-        ours = {group: settings.groups[group.name] for group in groups if group.name in settings.groups}
+        ours = [group for group in groups if group.name in settings.groups]
         self._members.set_members(
             [*(peer.public_key for group in ours for peer in group.members), *settings.relays], now
         )
-        self._groups.set_groups(ours, now)
+        self._groups.set_groups({group.name: settings.groups[group.name] for group in ours}, now)
         self._configure_hub([group for group in groups if group.direct is not None], now)
         if self._is_running:
             if before is None or (before.port, before.own_addresses) != (settings.port, settings.own_addresses):
@@ -317,7 +323,7 @@ class HaLoop:
                 self._claim_timer = self._loop.call_at(now + _CLAIM_DELAY_S, self._tell_news)
         elif key in self._settings.relays and self._instances.get(key) != request.instance:
             self._instances[key] = request.instance
-            self._hub.spokes.hub_restarted(key)
+            self._hub.hub_restarted(key, now)
             self._tell_everything(key)
 
     def _take_reply(self, key: PublicKey, reply: Reply, now: float) -> None:

@@ -84,10 +84,14 @@ class Member:
 
 
 class Members:
-    """By key. words: of the groups that this host is a spoke of, by the group's name."""
+    """By key. words: of the groups that this host is a spoke of, by the group's name.
 
-    def __init__(self, interval_s: float, misses: int, jitter: Jitter, instance: int) -> None:
+    first_count: see ``HaContext``.
+    """
+
+    def __init__(self, interval_s: float, misses: int, jitter: Jitter, instance: int, first_count: int) -> None:
         self.interval_s = interval_s
+        self._past_count = first_count - 1
         self.misses = misses
         self.by_key: dict[PublicKey, Member] = {}
         self.words: dict[str, OwnWord] = {}
@@ -104,19 +108,25 @@ class Members:
             if key not in self.by_key:
                 self.by_key[key] = Member(key, self.interval_s, self.misses, self._jitter, now)
 
-    def set_word(self, name: str, members: Sequence[PublicKey], active: PublicKey, first_count: int) -> None:
+    def set_word(self, name: str, members: Sequence[PublicKey], active: PublicKey) -> None:
         """A group and whom it uses. A member of several groups hears the word of the first."""
         word = self.words.get(name)
         if word is None:
-            word = self.words[name] = OwnWord(active, first_count, self.misses * self.interval_s)
+            word = self.words[name] = OwnWord(active, self.highest_count + 1, self.misses * self.interval_s)
         for key in members:
             self._word_of.setdefault(key, word)
 
     def forget_words(self, keep: Iterable[str]) -> None:
         """All but these groups', and who hears which."""
         names = set(keep)
+        self._past_count = self.highest_count
         self.words = {name: word for name, word in self.words.items() if name in names}
         self._word_of.clear()
+
+    @property
+    def highest_count(self) -> int:
+        """Of all words so far: hubs doubt a host that says another thing with the same count or a smaller one."""
+        return max([self._past_count, *(word.switch_count for word in self.words.values())])
 
     def request(self, member: Member, epoch: int, flags: Flag, now: float) -> Request:
         """The next question to it, counted as asked."""

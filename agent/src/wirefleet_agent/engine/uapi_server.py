@@ -33,6 +33,7 @@ _BACKLOG = 16
 _MAX_CLIENTS = 64
 _POLL_S = 1.0
 _RESTORE_RETRY_S = 10.0
+_ACCEPT_RETRY_S = 1.0
 _PRIVATE_UMASK = 0o077
 
 _log = structlog.get_logger(room="engine")
@@ -61,6 +62,7 @@ class UapiServer:
         self._listener: socket.socket | None = None
         self._inode = 0
         self._timer: Handle | None = None
+        self._pause: Handle | None = None
         self._clients: set[_Client] = set()
 
     def start(self) -> None:
@@ -95,6 +97,9 @@ class UapiServer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
         for client in list(self._clients):
             client.close()
         if self._listener is None:
@@ -160,12 +165,23 @@ class UapiServer:
             return
         try:
             connection, _ = self._listener.accept()
-        except OSError:
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            # No descriptors or no memory are left, and the connection stays in the queue: it would wake us at once.
+            _log.warning("uapi_accept_failed", tunnel=self._tunnel.name, error=str(error))
+            self._loop.remove_reader(self._listener.fileno())
+            self._pause = self._loop.call_at(self._loop.now() + _ACCEPT_RETRY_S, self._accept_again)
             return
         connection.setblocking(False)
         if len(self._clients) >= _MAX_CLIENTS:
             min(self._clients, key=lambda client: client.last_active).close()
         self._clients.add(_Client(self._loop, connection, self._answers.answer, self._clients.discard))
+
+    def _accept_again(self) -> None:
+        self._pause = None
+        if self._listener is not None:
+            self._loop.add_reader(self._listener.fileno(), self._accept)
 
 
 class _Client:

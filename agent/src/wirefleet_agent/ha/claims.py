@@ -47,19 +47,17 @@ class ClaimBook:
         """Exactly these are known from now on."""
         self._claims = {spoke: self._claims.get(spoke, {}) for spoke in spokes}
 
-    def forget_hub(self, hub: PublicKey) -> None:
-        """It restarted: what it said before does not count."""
-        for known in self._claims.values():
-            known.pop(hub, None)
+    def forget_hub(self, hub: PublicKey) -> list[PublicKey]:
+        """It restarted: what it said before does not count. The spokes that it had said something of."""
+        return [spoke for spoke, known in self._claims.items() if known.pop(hub, None) is not None]
 
-    def said_of(self, spoke: PublicKey, now: float) -> tuple[dict[PublicKey, int], dict[PublicKey, int]]:
-        """(switch counts by hub that claims it, and by hub that has lost it)."""
-        claimed: dict[PublicKey, int] = {}
-        lost: dict[PublicKey, int] = {}
-        for hub, (claim, at) in self._claims.get(spoke, {}).items():
-            if now - at < self._lapse_s:
-                (lost if claim.is_lost else claimed)[hub] = claim.switch_count
-        return claimed, lost
+    def said_of(self, spoke: PublicKey, now: float) -> dict[PublicKey, int]:
+        """Switch counts by hub that claims it."""
+        return {
+            hub: claim.switch_count
+            for hub, (claim, at) in self._claims.get(spoke, {}).items()
+            if not claim.is_lost and now - at < self._lapse_s
+        }
 
 
 class OwnClaims:

@@ -9,20 +9,28 @@ count, which grows with every switch of the spoke, tells what is newer.
 heard?   what is known                                          the packets go      reason
 =======  =====================================================  ==================  ============
 yes      its word is this hub, or none                          direct              uses_us
-yes      its word is G; G answers and has not lost the spoke    to G                uses_other
-yes      its word is G; G is down or has lost the spoke         direct              other_gone
-no       a claim of G, not older than the fresh last word       to G                claimed
-no       a fresh last word G, newer than all claims             to G                last_word
-no       nothing; a hub with a smaller key answers              to the smallest     guessed
-no       nothing; no such hub                                   direct              unknown
+yes      its word is G; G answers and claims it                 to G                uses_other
+yes      its word is G; G is down or does not claim it          direct              other_gone
+yes      a word that contradicts an earlier one                 direct              doubted
+no       a claim of G                                           to G                claimed
+no       no claim, no word; a hub with a smaller key answers    to the smallest     guessed
+no       neither; no such hub                                   direct              unknown
 =======  =====================================================  ==================  ============
 
 * *heard*: its own requests came within misses x interval, or this hub has not been up for that long.
 * Hubs that are down count for nothing: neither their claims nor words that name them.
 * Going direct is right whenever the spoke is heard: it takes its networks' packets from any hub.
-* No loop lasts. A hub that hears the spoke sends to G only at the spoke's word, and a G that does not hear it says so
-  (a LOST claim). Hubs that know nothing send only to a smaller key, so the smallest one ends the chain. A last word
-  counts for a few seconds only, since two hubs could remember each other.
+* A claim counts only if its switch count is not smaller than that of the last word, and greater if that word was this
+  hub. Counts are compared as numbers here: where they begin again the spoke is doubted for a while.
+
+There are no circles, whatever a spoke tells whom and however late claims are:
+
+* A hub believes one word per count, and only greater counts after it (``ha.spokes``), so it has never claimed a count
+  greater than that of its word. If X sends to G by a claim, then: word of X <= claim of G <= word of G. Around a circle
+  all of these are equal. But then each hub on it has claimed the spoke at the very count of its word, so its word is
+  itself, and it sends directly, or by a greater claim only.
+* A hub that guesses has no word, and has not claimed the spoke for longer than claims last. So nobody sends to it by a
+  claim, and whoever guesses it has a greater key.
 """
 
 from __future__ import annotations
@@ -32,7 +40,6 @@ from enum import Enum
 from typing import NamedTuple
 
 from ..keys import PublicKey
-from .messages import is_newer_count
 
 
 class RouteReason(Enum):
@@ -41,8 +48,8 @@ class RouteReason(Enum):
     USES_US = "uses_us"
     USES_OTHER = "uses_other"
     OTHER_GONE = "other_gone"
+    DOUBTED = "doubted"
     CLAIMED = "claimed"
-    LAST_WORD = "last_word"
     GUESSED = "guessed"
     UNKNOWN = "unknown"
 
@@ -57,14 +64,14 @@ class Word(NamedTuple):
 class SpokeView(NamedTuple):
     """What a hub knows of one spoke.
 
-    word: its last one; None if there is none, or if the spoke is not heard and the word is too old. claims: by hub,
-    those that have not lapsed. lost: the hubs that have lost the spoke, with the switch count that they had last.
+    word: the last one that was believed; None if there is none, or if that was long ago. claims: by hub, those that
+    have not lapsed and were not taken back. is_doubted: the spoke has said something else since.
     """
 
     is_heard: bool
     word: Word | None
     claims: Mapping[PublicKey, int]
-    lost: Mapping[PublicKey, int]
+    is_doubted: bool = False
 
 
 class HubRoute(NamedTuple):
@@ -78,41 +85,34 @@ def route_to(spoke: SpokeView, me: PublicKey, alive_hubs: Collection[PublicKey])
     """alive_hubs: the other hubs that answer us."""
     if spoke.is_heard:
         return _route_to_heard(spoke, me, alive_hubs)
-    named = _usable_word(spoke, me, alive_hubs)
-    claim = _newest_claim(spoke.claims, alive_hubs)
-    if claim is not None and (named is None or not is_newer_count(named.switch_count, claim.switch_count)):
+    claim = _newest_claim(spoke, me, alive_hubs)
+    if claim is not None:
         return HubRoute(claim.hub, RouteReason.CLAIMED)
-    if named is not None:
-        return HubRoute(named.hub, RouteReason.LAST_WORD)
     smallest = min(alive_hubs, default=me)
-    if smallest < me:
+    if spoke.word is None and smallest < me:
         return HubRoute(smallest, RouteReason.GUESSED)
     return HubRoute(None, RouteReason.UNKNOWN)
 
 
 def _route_to_heard(spoke: SpokeView, me: PublicKey, alive_hubs: Collection[PublicKey]) -> HubRoute:
-    if spoke.word is None or spoke.word.hub is None or spoke.word.hub == me:
-        return HubRoute(None, RouteReason.USES_US)
-    if _usable_word(spoke, me, alive_hubs) is None:
-        return HubRoute(None, RouteReason.OTHER_GONE)
-    return HubRoute(spoke.word.hub, RouteReason.USES_OTHER)
-
-
-def _usable_word(spoke: SpokeView, me: PublicKey, alive_hubs: Collection[PublicKey]) -> Word | None:
-    """The word, if it names another hub that answers and has not lost the spoke since."""
     word = spoke.word
-    if word is None or word.hub is None or word.hub == me or word.hub not in alive_hubs:
-        return None
-    lost_at = spoke.lost.get(word.hub)
-    if lost_at is not None and not is_newer_count(word.switch_count, lost_at):
-        return None
-    return word
+    if spoke.is_doubted:
+        return HubRoute(None, RouteReason.DOUBTED)
+    if word is None or word.hub is None or word.hub == me:
+        return HubRoute(None, RouteReason.USES_US)
+    if word.hub in alive_hubs and spoke.claims.get(word.hub, -1) >= word.switch_count:
+        return HubRoute(word.hub, RouteReason.USES_OTHER)
+    return HubRoute(None, RouteReason.OTHER_GONE)
 
 
-def _newest_claim(claims: Mapping[PublicKey, int], alive_hubs: Collection[PublicKey]) -> Word | None:
+def _newest_claim(spoke: SpokeView, me: PublicKey, alive_hubs: Collection[PublicKey]) -> Word | None:
     """Of equal counts, which a sane spoke does not produce, the smaller key: every hub has to choose alike."""
+    least = -1
+    if spoke.word is not None:
+        least = spoke.word.switch_count + (1 if spoke.word.hub == me else 0)
     newest: Word | None = None
-    for hub in sorted(claims):
-        if hub in alive_hubs and (newest is None or is_newer_count(claims[hub], newest.switch_count)):
-            newest = Word(hub, claims[hub])
+    for hub in sorted(spoke.claims):
+        count = spoke.claims[hub]
+        if hub in alive_hubs and count >= least and (newest is None or count > newest.switch_count):
+            newest = Word(hub, count)
     return newest

@@ -3,11 +3,17 @@
 """What a hub remembers of its spokes: their words, when it heard them, and where their packets go.
 
 The engine tells it requests, claims and which hubs answer, and asks ``route`` for the spokes that are named in return.
+
+A word is believed if its switch count is greater than that of the last one, or if it is the same word. A spoke that
+says anything else is doubted: it is sent to directly where it is heard, relayed to nobody, and not claimed. After 60
+intervals, when no hub can remember a claim of ours any more, its word counts whatever it said before: it may have
+started again with its clock set back. An honest spoke does not come here otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 from ..keys import PublicKey
 from .claims import LAPSE_INTERVALS, ROUND_INTERVALS, ClaimBook, OwnClaims
@@ -15,18 +21,31 @@ from .hub_routes import HubRoute, SpokeView, Word, route_to
 from .messages import Claim, Request
 
 _REORDERED = 64
+_FORGET_INTERVALS = 2 * LAPSE_INTERVALS
 
 
 class _Spoke:
-    __slots__ = ("at", "heard", "instance", "is_heard", "sequence", "word")
+    """word: the last one that was believed. doubted_since: when it first said something else, None: it has not."""
+
+    __slots__ = ("at", "doubted_since", "heard", "instance", "is_heard", "said", "sequence", "word")
 
     def __init__(self, now: float) -> None:
         self.at = now
         # The benefit of the doubt: right after our start nobody has been heard.
         self.is_heard = True
         self.word: Word | None = None
+        self.said: Word | None = None
+        self.doubted_since: float | None = None
         self.instance: int | None = None
         self.sequence = self.heard = 0
+
+    def say(self, word: Word, now: float, forget_s: float) -> None:
+        self.said = word
+        is_believed = self.word is None or word == self.word or word.switch_count > self.word.switch_count
+        if is_believed or (self.doubted_since is not None and now - self.doubted_since >= forget_s):
+            self.word, self.doubted_since = word, None
+        elif self.doubted_since is None:
+            self.doubted_since = now
 
 
 class Spokes:
@@ -36,7 +55,7 @@ class Spokes:
         self.own = OwnClaims()
         self._me = me
         self._patience_s = misses * interval_s
-        self._word_lapses_s = self._patience_s + ROUND_INTERVALS * interval_s
+        self._forget_s = _FORGET_INTERVALS * interval_s
         self._spokes = {key: _Spoke(now) for key in keys}
         self._book = ClaimBook(self._spokes, LAPSE_INTERVALS * interval_s)
         self._alive_hubs: frozenset[PublicKey] = frozenset()
@@ -61,15 +80,18 @@ class Spokes:
         if spoke.instance == request.instance and 0 <= spoke.sequence - request.sequence < _REORDERED:
             return False
         word = Word(request.active, request.switch_count)
-        is_changed = not spoke.is_heard or word != spoke.word
+        was_doubted = spoke.doubted_since is not None
+        is_changed = not spoke.is_heard or word != spoke.said
         spoke.instance, spoke.sequence, spoke.heard = request.instance, request.sequence, request.heard
-        spoke.at, spoke.is_heard, spoke.word = now, True, word
+        spoke.at, spoke.is_heard = now, True
+        spoke.say(word, now, self._forget_s)
+        is_changed = is_changed or was_doubted != (spoke.doubted_since is not None)
         if is_changed:
             self._claim(key, spoke)
         return is_changed
 
     def sweep(self, now: float) -> list[PublicKey]:
-        """Once per interval: the spokes that are not heard any more, and those whose last word has just lapsed."""
+        """Once per interval: the spokes that are not heard any more, and those whose last word was just forgotten."""
         changed = []
         for key, spoke in self._spokes.items():
             silence_s = now - spoke.at
@@ -78,8 +100,8 @@ class Spokes:
                     spoke.is_heard = False
                     self._claim(key, spoke)
                     changed.append(key)
-            elif spoke.word is not None and silence_s >= self._word_lapses_s:
-                spoke.word = None
+            elif spoke.word is not None and silence_s >= self._patience_s + self._forget_s:
+                spoke.word = spoke.said = spoke.doubted_since = None
                 changed.append(key)
         return changed
 
@@ -89,16 +111,21 @@ class Spokes:
             if spoke.is_heard:
                 spoke.at = now
 
-    def unheard(self) -> list[PublicKey]:
-        """The spokes whose routes rest on claims, which lapse without a word."""
-        return [key for key, spoke in self._spokes.items() if not spoke.is_heard]
+    def claimed(self, part: int) -> list[PublicKey]:
+        """The spokes whose routes rest on claims, which lapse without a word: a tenth of them, part 0 to 9."""
+        return [
+            key
+            for key, spoke in islice(self._spokes.items(), part, None, ROUND_INTERVALS)
+            if not spoke.is_heard or (spoke.word is not None and spoke.word.hub != self._me)
+        ]
 
     def take_claims(self, hub: PublicKey, claims: Iterable[Claim], now: float) -> list[PublicKey]:
         """What another hub says: the spokes whose routes may be others now."""
         return self._book.take(hub, claims, now)
 
-    def hub_restarted(self, hub: PublicKey) -> None:
-        self._book.forget_hub(hub)
+    def hub_restarted(self, hub: PublicKey) -> list[PublicKey]:
+        """The spokes that it had said something of."""
+        return self._book.forget_hub(hub)
 
     def set_alive_hubs(self, hubs: Collection[PublicKey]) -> list[PublicKey]:
         """The other hubs that answer: the spokes whose routes may be others now, all or none."""
@@ -110,8 +137,8 @@ class Spokes:
     def route(self, key: PublicKey, now: float) -> HubRoute:
         """Raises KeyError for a stranger."""
         spoke = self._spokes[key]
-        claims, lost = self._book.said_of(key, now)
-        return route_to(SpokeView(spoke.is_heard, spoke.word, claims, lost), self._me, self._alive_hubs)
+        view = SpokeView(spoke.is_heard, spoke.word, self._book.said_of(key, now), spoke.doubted_since is not None)
+        return route_to(view, self._me, self._alive_hubs)
 
     def is_heard(self, key: PublicKey) -> bool:
         return self._spokes[key].is_heard and self._spokes[key].instance is not None
@@ -124,7 +151,7 @@ class Spokes:
     def _claim(self, key: PublicKey, spoke: _Spoke) -> None:
         if spoke.word is None:
             return
-        if spoke.is_heard and spoke.word.hub == self._me:
+        if spoke.is_heard and spoke.word.hub == self._me and spoke.doubted_since is None:
             self.own.claim(key, spoke.word.switch_count)
         else:
             self.own.lose(key, spoke.word.switch_count)

@@ -1,19 +1,16 @@
 # SPDX-FileCopyrightText: 2026 WireFleet contributors
 # SPDX-License-Identifier: MIT
-"""Redundancy after others have changed the device behind its back, and with a spoke that lies."""
+"""Redundancy after others have changed the device: wg setconf, peers that are removed."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 import pytest
-from support.ha_net import HEARTBEAT_PORT, HaHost, HaNet
+from support.ha_net import HaHost, HaNet
 from support.packets import ip_packet
 from wirefleet_agent.control import Applier
 from wirefleet_agent.control.uapi import RequestReader, SetRequest, parse_set
-from wirefleet_agent.drivers.interfaces import Heartbeat
-from wirefleet_agent.ha.messages import Request, build_request
 
 
 @pytest.fixture
@@ -65,10 +62,6 @@ def test_a_hub_still_follows_its_spokes_after_wg_setconf(net: HaNet) -> None:
     assert second.via(spoke) is None
 
 
-def looped(net: HaNet) -> int:
-    return sum(hub.tun.looped for hub in net.hubs)
-
-
 def test_packets_for_a_spoke_that_every_hub_has_removed_do_not_go_in_circles(net: HaNet) -> None:
     gone, other = net.spokes
     for hub in net.hubs:
@@ -79,23 +72,4 @@ def test_packets_for_a_spoke_that_every_hub_has_removed_do_not_go_in_circles(net
     other.tun.inject(ip_packet(other.overlay, gone.overlay, bytes(12)))
     net.run_for(1)
 
-    assert looped(net) == 0
-
-
-def test_a_spoke_that_tells_each_hub_another_story_makes_no_circles(net: HaNet) -> None:
-    """Authentic and hostile: to each hub it says that it uses the next one, with a count that beats all others."""
-    liar, other = net.spokes
-    net.cut(liar, net.hubs[0])
-    net.cut(liar, net.hubs[1])
-    net.cut(liar, net.hubs[2])
-    mine = ipaddress.ip_address(liar.overlay).packed
-    for turn in range(10):
-        for number, hub in enumerate(net.hubs):
-            story = net.hubs[(number + 1) % 3].public_key
-            word = build_request(Request(50_000 + turn, 0, story, 2**30 + turn, 0, 99))
-            hub.sockets.arrive(Heartbeat(word, mine, HEARTBEAT_PORT, ipaddress.ip_address(hub.overlay).packed))
-        net.run_for(0.1)
-        other.tun.inject(ip_packet(other.overlay, liar.overlay, bytes(12)))
-    net.run_for(1)
-
-    assert looped(net) == 0
+    assert all(hub.tun.looped == 0 for hub in net.hubs)
