@@ -93,14 +93,14 @@ def test_both_ends_of_a_stream_agree_and_it_ends_when_stdin_does():
         with end_of_stream("stream", "127.0.0.1", "--port", port, "--seconds", 60, "--until-eof") as stream:
             os.set_blocking(stream.stdout.fileno(), False)
             with pytest.raises(subprocess.TimeoutExpired):
-                stream.wait(0.5)
+                stream.wait(2)
             sent = json.loads(stream.communicate(timeout=10)[0])
         received = json.loads(sink.communicate(timeout=10)[0])
 
     seen = flows.read_stream(sent, received)
     assert seen.lost == 0
     assert seen.received == sent["sent"] > 5
-    assert seen.outage_s < 0.4
+    assert seen.outage_s < 1
 
 
 def test_a_stream_whose_other_end_dies_is_broken():

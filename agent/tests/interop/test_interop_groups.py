@@ -28,7 +28,7 @@ SPOKE, SPOKE6 = "10.86.0.9", "fd86::9"
 SERVER, SERVER6 = "10.86.200.1", "fd86::c801"
 SERVER_LAN = ("172.16.{0}.2/24 fdc0:{0}::2/64", "172.16.{0}.1/24 fdc0:{0}::1/64")
 GROUP = ("10.86.0.0/16", "fd86::/64")
-TRANSFER_BYTES = 160 << 20
+TRANSFER_BYTES = 480 << 20
 
 
 class Star:
@@ -246,10 +246,10 @@ def test_status_tells_who_is_active_and_since_when(star: Star) -> None:
 
 def test_an_unconfirmed_move_to_another_hub_takes_itself_back(star: Star) -> None:
     conf, toml = star.files(1)
-    star.spoke.apply(conf, toml=toml, confirm_timeout_s=2)
+    star.spoke.apply(conf, toml=toml, confirm_timeout_s=8)  # longer than a busy machine takes to ask
     star.assert_active(1)
 
-    wait_until(lambda: star.active == 0, "the change is taken back", 10)
+    wait_until(lambda: star.active == 0, "the change is taken back", 20)
 
     star.assert_active(0)
 

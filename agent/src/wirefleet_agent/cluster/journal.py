@@ -21,7 +21,7 @@ import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pysyncobj.journal import Journal  # type: ignore[import-untyped]
@@ -30,6 +30,13 @@ HEADER = b"WireFleet cluster log 1\n"
 MAX_COMMAND_BYTES = 1024 * 1024
 _RECORD = struct.Struct("<IIQQ")
 Entry = tuple[bytes, int, int]  # command, index, term
+OpenNew = Callable[[Path], int]  # a descriptor to write a file that did not exist, private from its first moment
+
+
+def open_private(path: Path) -> int:
+    """An OpenNew where a mode says who may read."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    return os.open(path, flags, 0o600)
 
 
 class JournalDamaged(Exception):
@@ -42,8 +49,9 @@ class DurableJournal(Journal):  # type: ignore[misc]  # PySyncObj has no types
     Raises JournalDamaged, OSError; after an OSError it must not be used any more.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, open_new: OpenNew = open_private) -> None:
         self._directory = directory
+        self._open_new = open_new
         self._entries, self._meta = read_journal(directory)
         self._is_meta_dirty = self._is_dirty = self._is_cleared = False
         self._descriptor = -1
@@ -150,7 +158,7 @@ class DurableJournal(Journal):  # type: ignore[misc]  # PySyncObj has no types
         self._destroy()
         path = self._directory / "log"
         records = [_encode(entry) for entry in self._entries]
-        replace_file(path, HEADER + b"".join(records))
+        replace_file(path, HEADER + b"".join(records), self._open_new)
         self._ends = [len(HEADER)]
         for record in records:
             self._ends.append(self._ends[-1] + len(record))
@@ -159,7 +167,7 @@ class DurableJournal(Journal):  # type: ignore[misc]  # PySyncObj has no types
         self._is_dirty = self._is_cleared = False
 
     def _store_meta(self) -> None:
-        replace_file(self._directory / "meta", _with_sum(self._meta))
+        replace_file(self._directory / "meta", _with_sum(self._meta), self._open_new)
         self._is_meta_dirty = False
 
 
@@ -180,11 +188,11 @@ def read_journal(directory: Path) -> tuple[list[Entry], dict[str, object]]:
     return entries, found
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, open_new: OpenNew) -> None:
     """Atomically and durably, private from its first moment. Raises OSError."""
     staged = path.with_name(path.name + ".new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(staged, flags, 0o600)
+    staged.unlink(missing_ok=True)  # what a crash left
+    descriptor = open_new(staged)
     try:
         _write_all(descriptor, content)
         os.fsync(descriptor)

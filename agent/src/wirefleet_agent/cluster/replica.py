@@ -24,7 +24,7 @@ from pysyncobj.node import Node  # type: ignore[import-untyped]
 from ..keys import ClusterKey
 from . import restricted_pickle
 from .connection import Member, TransportCounters, TransportSettings, fernet_of
-from .journal import DurableJournal, Entry, JournalDamaged
+from .journal import DurableJournal, Entry, JournalDamaged, OpenNew, open_private
 from .snapshot import NAME, decode_snapshot, read_snapshot, write_snapshot
 from .state import ClusterState, Json
 from .transport import MemberTransport
@@ -57,12 +57,16 @@ class Timing:
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """own: this hub. others: the rest of the members. directory: private to this tunnel's cluster."""
+    """own: this hub. others: the rest of the members. directory: private to this tunnel's cluster.
+
+    open_new: makes private files on this platform.
+    """
 
     own: Member
     others: tuple[Member, ...]
     directory: Path
     timing: Timing = Timing()
+    open_new: OpenNew = open_private
 
     @property
     def member_names(self) -> list[str]:
@@ -96,8 +100,9 @@ class Replica(SyncObj):  # type: ignore[misc]  # PySyncObj has no types
         restricted_pickle.install()
         self._cluster = ClusterState()
         self._directory = settings.directory
+        self._open_new = settings.open_new
         self._failure: Exception | None = None
-        self._journal = DurableJournal(settings.directory)
+        self._journal = DurableJournal(settings.directory, settings.open_new)
         self._on_role = on_role
         self.counters = TransportCounters()
         transport = TransportSettings(
@@ -217,7 +222,7 @@ class Replica(SyncObj):  # type: ignore[misc]  # PySyncObj has no types
     def _serialize(self, path: str, data: tuple[Entry, Entry, object]) -> None:
         """PySyncObj takes an exception for a failed attempt, and tries again; a disk that fails must end this."""
         try:
-            write_snapshot(Path(path), self._cluster, data[0], data[1])
+            write_snapshot(Path(path), self._cluster, data[0], data[1], self._open_new)
         except OSError as error:
             self._failure = error
             raise

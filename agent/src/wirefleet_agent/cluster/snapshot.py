@@ -15,7 +15,7 @@ import json
 import os
 from pathlib import Path
 
-from .journal import Entry, JournalDamaged, read_journal, replace_file, sync_directory
+from .journal import Entry, JournalDamaged, OpenNew, open_private, read_journal, replace_file, sync_directory
 from .messages import REGULAR, command_of
 from .state import ClusterState, ClusterView
 
@@ -24,10 +24,12 @@ MAX_BYTES = 32 * 1024 * 1024
 _SCHEMA = 1
 
 
-def write_snapshot(path: Path, state: ClusterState, last: Entry, previous: Entry) -> None:
+def write_snapshot(
+    path: Path, state: ClusterState, last: Entry, previous: Entry, open_new: OpenNew = open_private
+) -> None:
     """last: the entry that was applied last; PySyncObj keeps it and the one before in the log. Raises OSError."""
     document = {"schema": _SCHEMA, "state": state.as_json(), "entries": [_encoded(last), _encoded(previous)]}
-    replace_file(path, json.dumps(document, separators=(",", ":")).encode())
+    replace_file(path, json.dumps(document, separators=(",", ":")).encode(), open_new)
 
 
 def read_snapshot(path: Path) -> tuple[dict[str, object], Entry, Entry]:

@@ -122,7 +122,7 @@ class ClusterService:
         self._check_files()
         own = _member(self.own, options)
         others = tuple(_member(each, options) for each in options.members if each is not self.own)
-        return ClusterSettings(own, others, self._paths.cluster_dir, TIMING), key
+        return ClusterSettings(own, others, self._paths.cluster_dir, TIMING, files.open_new), key
 
     def _check_files(self) -> None:
         """What lies there must be ours and private before it is believed. Raises RefusedError, DriverError."""
