@@ -23,13 +23,15 @@ class ActionModule(ControllerAction):
         "host": {"type": "str"},
         "plan_dir": {"type": "path"},
         "log_level": {"type": "str", "choices": ["debug", "info", "warning", "error"], "default": "info"},
+        "metrics": {"type": "str", "choices": ["off", "overlay", "loopback"], "default": "off"},
         "dest": {"type": "path"},
     }
 
     def act(self) -> dict[str, Any]:
         host = str(self.options["host"] or self._task_vars["inventory_hostname"])
         plan_dir = str(self.options["plan_dir"] or default_paths(self._task_vars)[0])
-        rendered = render_slice(read_slice(plan_dir, host), str(self.options["log_level"]))
+        settings = {name: str(self.options[name]) for name in ("log_level", "metrics")}
+        rendered = render_slice(read_slice(plan_dir, host), **settings)
         result: dict[str, Any] = {
             "changed": False,
             "tunnel": rendered.tunnel,

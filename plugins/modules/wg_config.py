@@ -44,6 +44,13 @@ options:
     type: str
     choices: [debug, info, warning, error]
     default: info
+  metrics:
+    description:
+      - Where Prometheus may ask the agent for metrics, on TCP port 19586 of the overlay addresses or of the loopback.
+      - The host's firewall has to let it in on the tunnel's interface.
+    type: str
+    choices: ["off", overlay, loopback]
+    default: "off"
   dest:
     description:
       - Directory on the controller which gets a copy of both files with mode C(0600), for review. It is made if it is

@@ -45,12 +45,14 @@ class RenderedConfig:
         return digest.hexdigest()
 
 
-def render_slice(document: Mapping[str, Any], log_level: str = "info") -> RenderedConfig:
-    """Render one host's slice. Raises PlanFilesError if something is missing in it."""
+def render_slice(document: Mapping[str, Any], *, log_level: str = "info", metrics: str = "off") -> RenderedConfig:
+    """Render one host's slice. metrics: off, overlay or loopback. Raises PlanFilesError if something is missing."""
     try:
         preshared = tuple(peer["public_key"] for peer in document["peers"] if peer["preshared"])
         texts = [
-            _environment().get_template(name).render(slice=document, log_level=log_level, preshared_peers=preshared)
+            _environment()
+            .get_template(name)
+            .render(slice=document, log_level=log_level, metrics=metrics, preshared_peers=preshared)
             for name in ("tunnel.conf.j2", "tunnel.toml.j2")
         ]
         return RenderedConfig(

@@ -49,6 +49,13 @@ def test_the_toml_is_toml_and_names_the_peers():
     assert document["peers"][public_key("spoke-2")] == "spoke-2"
 
 
+@pytest.mark.parametrize(("metrics", "section"), [("off", None), ("overlay", {"listen": "overlay"})])
+def test_metrics_are_served_where_the_fleet_says(metrics, section):
+    document = slice_of(make_plan(fleet(spokes=2), Lock()), "hub-1")
+
+    assert tomllib.loads(render_slice(document, metrics=metrics).toml).get("metrics") == section
+
+
 def test_a_spokes_toml_has_the_heartbeat_and_the_group_of_hubs_best_first():
     document = tomllib.loads(rendered("spoke-1", everywhere={"heartbeat": "fast"}).toml)
 
