@@ -64,7 +64,7 @@ def test_drift_is_repaired_and_only_where_it_is(fleet, host):
     service = {"name": fleet.service(host), "start_mode": "manual"}
     assert fleet.module(host, "ansible.windows.win_service", service).returncode == 0
 
-    repair = fleet.play("site")
+    repair = fleet.play("site", "--limit", f"{host},spoke-1,spoke-2")
 
     assert repair.returncode == 0, repair.tail
     assert set(repair.changed) == {host}

@@ -37,8 +37,8 @@ def test_everybody_reaches_everybody_through_the_tunnels_in_both_families(fleet)
     assert fleet.wait_until(lambda: fleet.unreachable_paths() == [], timeout_s=30)
 
 
-def test_check_mode_on_a_converged_fleet_says_that_nothing_would_change(fleet):
-    run = fleet.play("site", "--check", "--diff")
+def test_check_mode_on_converged_hosts_says_that_nothing_would_change(fleet):
+    run = fleet.play("site", "--check", "--diff", "--limit", "hub-1,spoke-1,spoke-2")
 
     assert run.returncode == 0, run.tail
     assert run.changed == {}
