@@ -222,12 +222,12 @@ def test_a_power_cut_at_all_hubs_at_once_loses_no_confirmed_change(tmp_path, mon
             hubs.start()
             with Operator(hubs, start=1000 * (_ + 1)) as operator:
                 hubs.leader()
-                wait_for(lambda operator=operator: len(operator.confirmed) > 12, 20)
+                wait_for(lambda operator=operator: len(operator.confirmed) > 12, 60)
                 known = power.happens(hubs, operator.confirmed)
             hubs.start()
             hubs.leader()
             wanted = {str(spoke(number)) for number in known}
-            wait_for(lambda wanted=wanted: all(wanted <= hub.view.overrides.keys() for hub in hubs), 5)
+            wait_for(lambda wanted=wanted: all(wanted <= hub.view.overrides.keys() for hub in hubs), 30)
             hubs.stop()
         assert_one_leader_per_term(hubs)
     finally:

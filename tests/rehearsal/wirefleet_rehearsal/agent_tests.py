@@ -22,7 +22,7 @@ from .cache import CHECKOUT, RehearsalError
 from .host import WineHost
 
 FOLDERS = (
-    "wire", "crypto", "core", "ha", "ha_scenarios", "config", "dataplane", "control", "observe", "layers",
+    "wire", "crypto", "core", "ha", "config", "dataplane", "control", "observe", "layers",
     "conformance", "fuzz", "drivers", "contract", "engine", "host", "wiring",
 )  # fmt: skip
 # Files that import what only Linux has; what they are about does not exist on Windows. Single tests: marker linux_only.
