@@ -78,6 +78,8 @@ def test_no_ping_is_lost_between_two_hosts_while_another_is_changed(fleet, repor
 
     report.measured["pings while another host was changed"] = f"{pings.sent} sent, {pings.lost} lost"
     assert run.returncode == 0, run.tail
-    assert set(run.changed) == {"hub-3"}
+    assert run.changed["hub-3"]
+    assert run.changed.get("hub-1", 0) <= 1  # it is where the plan is made
+    assert "hub-2" not in run.changed  # a spoke may be: it is brought home to a hub that was away
     assert pings.sent > 50
     assert pings.lost == 0
