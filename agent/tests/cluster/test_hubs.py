@@ -271,7 +271,7 @@ def test_a_disk_that_hangs_holds_up_nobody_but_its_hub(hubs, monkeypatch):
         stuck.runner.propose({"op": "restore", "key": str(key_of(9))})
         stuck.turn()
         ended = stuck.runner.stop()
-        assert time.monotonic() - began < 0.005
+        assert time.monotonic() - began < 2.0  # the disk takes 20
         assert not ended
         wait_for(lambda: all(hub.view.revoked for hub in hubs if hub is not stuck))
         wait_for(lambda: stuck.runner.report.status is None)

@@ -257,9 +257,9 @@ def test_nobody_there_is_file_not_found_and_no_wait(served: Served) -> None:
     started = time.monotonic()
 
     with pytest.raises(FileNotFoundError):
-        served.connect(timeout_s=5)
+        served.connect(timeout_s=60)
 
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30
 
 
 def test_a_client_whose_server_is_silent_gets_a_time_out(served: Served) -> None:
