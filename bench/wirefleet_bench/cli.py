@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from wirefleet_lab.topology import LabError
 
-from . import machine, plot, report
+from . import joining, machine, plot, report
 from .errors import BenchError, MachineTooBusy, UsageError
 from .measures import MEASURES, Measure
 from .options import Options
@@ -92,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force", action="store_true", help="measure though the machine is busy or unsteady; the report says so"
     )
+    parser.add_argument(
+        "--join", type=Path, metavar="JSON", help="with --only: complete an earlier result of the same commit"
+    )
     parser.add_argument("--show", type=Path, metavar="JSON", help="measure nothing: print an earlier result")
     return parser
 
@@ -125,10 +128,7 @@ def options_of(parsed: argparse.Namespace) -> Options:
 
 
 def _show(path: Path, image: Path | None) -> int:
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
+    earlier = joining.read(path)
     print(report.table(earlier))
     if image is not None:
         plot.draw(earlier, image)
@@ -137,6 +137,10 @@ def _show(path: Path, image: Path | None) -> int:
 
 def _measure(parsed: argparse.Namespace) -> int:
     measures, options = chosen(parsed.only), options_of(parsed)
+    earlier = None if parsed.join is None else joining.read(parsed.join)
+    if earlier is not None:
+        commit, is_modified = machine.commit()
+        joining.require_commit(earlier, commit, is_modified=is_modified)
     programs = implementations()
     guard = Guard(is_forced=options.is_forced)
     guard.require_quiet(WATCH_AT_START_S)
@@ -148,6 +152,8 @@ def _measure(parsed: argparse.Namespace) -> int:
         raise refusal
     is_partial = parsed.quick or parsed.only is not None or refusal is not None or any(e.failure for e in results)
     found = _document(results, programs, options, guard, made_at, is_partial=is_partial)
+    if earlier is not None:
+        found = joining.joined(found, earlier)
     print(report.table(found))
     _keep(found, parsed, made_at)
     return _status(found, results, refusal)
@@ -181,7 +187,8 @@ def _document(
 def _keep(found: dict[str, Any], parsed: argparse.Namespace, made_at: datetime) -> None:
     """Write JSON and picture: a whole run to its place in the repository, any other to build/bench."""
     is_reference = not (found["is_partial"] or found["is_forced"] or _refused(found))
-    name = f"{made_at:%Y-%m-%d}-{found['commit']}.json"
+    at = f"{made_at:%Y-%m-%d}" if is_reference else f"{made_at:%Y-%m-%dT%H%M%S}"
+    name = f"{at}-{found['commit']}.json"
     path = parsed.json or (RESULTS if is_reference else SCRATCH) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -206,7 +213,7 @@ def _status(found: dict[str, Any], results: Sequence[MeasureResult], refusal: Ma
     if any(each.failure for each in results):
         return BenchError.exit_code
     if _refused(found):
-        _tell("the machine was too unsteady for some measures; repeat them later (--only), or --force")
+        _tell("the machine was too unsteady for some measures; repeat them later (--only, --join), or --force")
         return MachineTooBusy.exit_code
     return 0
 
