@@ -22,6 +22,13 @@ PROGRAMS = {
     "tools/show.exe": '#!/bin/bash\nprintf "<%s>\\n" "$@"\ncat\n',
     "tools/fail.exe": "#!/bin/bash\necho out; echo err >&2; exit ${1:-3}\n",
     "tools/bytes.exe": "#!/bin/bash\nprintf 'h\\x84llo'\n",
+    # As Wine's cmd.exe when it cannot start the program that the batch file names: $1 times, counted in the file $2.
+    "tools/misfire.cmd": """#!/bin/bash
+echo >>"$2"
+[ "$(wc -l <"$2")" -gt "$1" ] && exec cat
+echo "Can't recognize 'python.exe' as an internal or external command, or batch script." >&2
+exit 49
+""",
     "tools/where.exe": "#!/bin/bash\npwd -P; echo $COLOUR\n",
     "tools/wait.exe": "#!/bin/bash\nsleep $1; echo waited > $2\n",
     "tools/ticks.exe": "#!/bin/bash\nfor i in 1 2 3; do echo tick $i; sleep 0.2; done\n",

@@ -135,6 +135,18 @@ def test_a_command_that_fails_keeps_its_output(module):
     assert (result["stdout"], result["stderr"], result["msg"]) == ("out\n", "err\n", "non-zero return code")
 
 
+@pytest.mark.parametrize(("misfires", "calls", "rc"), [(0, 1, 0), (1, 2, 0), (2, 2, 49)])
+def test_a_batch_file_whose_program_wine_did_not_start_is_called_once_more(module, host, tmp_path, misfires, calls, rc):
+    count = tmp_path / "count"
+
+    result = module("win_command", argv=["C:\\tools\\misfire.cmd", str(misfires), str(count)], stdin="in")
+
+    assert result["rc"] == rc
+    assert result["stdout"] == ("" if rc else "in")
+    assert len(count.read_text().splitlines()) == calls
+    assert bool(host.state.read("not_shown").get("process start")) == (misfires > 0)
+
+
 def test_input_that_nobody_reads_hangs_the_real_module_where_it_is_more_than_a_pipe_holds(module):
     # Process.cs keeps the reading end open itself while it writes, and looks at the output afterwards.
     program = "C:\\tools\\fail.exe"
