@@ -12,20 +12,20 @@ _NOT_THERE_YET = ("not_installed", "not_reachable")
 
 
 class ActionModule(AgentAction):
-    """Wait until the host's peers have handshaken; in check mode look once and never fail for what is not there yet."""
+    """Wait until the host's peers answer; in check mode look once and never fail for what is not there yet."""
 
     ARGUMENT_SPEC: ClassVar[dict[str, Any]] = {
         "timeout_s": {"type": "int", "default": 30},
         "peers": {"type": "list", "elements": "str"},
         "max_handshake_age_s": {"type": "int", "default": 180},
+        "quorum": {"type": "bool"},
     }
 
     def act(self) -> dict[str, Any]:
-        if self.options["peers"] == []:
-            return {"changed": False, "healthy": True, "waited_s": 0.0, "peers": []}
+        if self.options["peers"] == [] and not self.options["quorum"]:
+            return {"changed": False, "healthy": True, "waited_s": 0.0, "peers": [], "has_quorum": None}
         request: dict[str, Any] = {"max_handshake_age_s": self.options["max_handshake_age_s"]}
-        if self.options["peers"] is not None:
-            request["peers"] = self.options["peers"]
+        request.update({name: self.options[name] for name in ("peers", "quorum") if self.options[name] is not None})
         verb = ["health", "--timeout", str(self.options["timeout_s"])]
         if not self.is_check:
             verb.insert(1, "--wait")
@@ -49,4 +49,9 @@ class ActionModule(AgentAction):
 
 
 def _shown(reply: Any, *, healthy: bool) -> dict[str, Any]:
-    return {"healthy": healthy, "waited_s": reply.get("waited_s", 0.0), "peers": reply.get("peers", [])}
+    return {
+        "healthy": healthy,
+        "waited_s": reply.get("waited_s", 0.0),
+        "peers": reply.get("peers", []),
+        "has_quorum": reply.get("has_quorum"),
+    }

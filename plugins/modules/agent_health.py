@@ -9,12 +9,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: agent_health
-short_description: Wait until a host has handshaken with its peers
+short_description: Wait until a host's peers answer
 version_added: 0.1.0
 description:
   - The agent on the host waits until the last handshake with every peer is young enough, or fails after O(timeout_s).
   - A peer that a change concerned (keys, endpoint, listen port, fwmark) has to answer after the change; a new endpoint
     only counts if the handshake shows the peer to be there. The agent calls peers that do not answer.
+  - A peer that heartbeats go to (a hub, seen from a spoke or from another hub) has to answer those as well, and a hub
+    may be asked whether the hubs have a quorum.
   - The failure names the peers that did not answer.
 extends_documentation_fragment:
   - wirefleet.wireguard.attributes
@@ -42,6 +44,12 @@ options:
       - Peers with a keepalive get as much longer as its interval is, since that keepalive may be what renews a session.
     type: int
     default: 180
+  quorum:
+    description:
+      - Whether the hubs have to have a quorum, so that they can decide something together. Hosts that are no hub do not
+        mind.
+      - The default is V(true) where O(peers) is not given.
+    type: bool
 author:
   - WireFleet (@wirefleet)
 """
@@ -51,6 +59,12 @@ EXAMPLES = r"""
   wirefleet.wireguard.agent_health:
     tunnel: wf0
     timeout_s: 60
+
+- name: The hubs can decide something together
+  wirefleet.wireguard.agent_health:
+    tunnel: wf0
+    peers: []
+    quorum: true
 """
 
 RETURN = r"""
@@ -75,7 +89,9 @@ peers:
       description: Name of the peer.
       type: str
     ok:
-      description: Whether its last handshake is young enough and not older than the last change that concerned it.
+      description:
+        - Whether its last handshake is young enough and not older than the last change that concerned it, and whether
+          it answers heartbeats if any go to it.
       type: bool
     last_handshake_age_s:
       description: Seconds since the last handshake; null if there was none.
@@ -83,6 +99,13 @@ peers:
     is_proven:
       description: Whether the peer has answered since the last change that concerned it.
       type: bool
+    answers_heartbeats:
+      description: Whether it answers heartbeats; null if none go to it.
+      type: bool
+has_quorum:
+  description: Whether the hubs have a quorum; null if the host is no hub, or if it was not asked.
+  returned: always
+  type: bool
 error:
   description: What the agent or the action could not do.
   returned: failure

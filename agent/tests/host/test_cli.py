@@ -127,7 +127,7 @@ def test_a_running_service_answers_status_and_health(agent, tmp_path):
     assert "waits for its confirmation" in text
     assert healthy["healthy"]
     silent = {"public_key": PEER, "name": None, "ok": False, "last_handshake_age_s": None, "is_proven": False}
-    assert unhealthy["peers"] == [silent]
+    assert unhealthy["peers"] == [silent | {"answers_heartbeats": None}]
     assert "BAD" in sick_text
     assert set(agent.json("status")) == set(status)
 

@@ -86,10 +86,14 @@ def test_three_agents_decide_together_over_their_tunnels_and_keep_it_over_a_rest
     assert third.call("peer", "restore", STRANGER)["changed"]
     wait_until(lambda: all(STRANGER in hub.peers() for hub in hubs), "restored everywhere")
 
+    assert first.call("health", "--wait", "--timeout", "20")["has_quorum"]
     for hub in (second, third):
         hub.call("daemon", "stop")
     wait_until(lambda: not is_writable(first), "no quorum", 15)
     reply = first.call("drain", exit_code=5)
     assert reply["error"]["code"] == "no_quorum"
     assert first.call("cluster", "status")["has_quorum"] is False
+    health = first.call("health", exit_code=4)
+    assert health["has_quorum"] is False
+    assert "the hubs have no quorum" in health["error"]["message"]
     assert KEY not in first.log + second.log + third.log

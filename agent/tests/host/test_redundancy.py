@@ -159,6 +159,25 @@ def test_a_dead_hub_is_left_and_the_other_hub_follows(fleet):
     assert ask(spoke, "status")["heartbeats"]["switches"] == {"group_active_down": 1}
 
 
+def test_a_hub_that_has_sessions_but_answers_no_heartbeats_is_not_healthy(fleet):
+    one, two, spoke = fleet
+    assert ask(spoke, "health")["healthy"]
+
+    apply(one, one.conf(two.as_peer(), spoke.as_peer(is_called=False)), toml="schema = 1\n" + relays(two))
+    pass_s(2, *fleet)
+    health = ask(spoke, "health")
+
+    assert not health["healthy"]
+    assert {peer["public_key"]: peer["answers_heartbeats"] for peer in health["peers"]} == {
+        one.key: False,
+        two.key: True,
+    }
+    assert all(peer["is_proven"] and peer["last_handshake_age_s"] is not None for peer in health["peers"])
+    assert ask(spoke, "health", {"peers": [two.key]})["healthy"]
+    assert {peer["answers_heartbeats"] for peer in ask(one, "health")["peers"]} == {None}
+    assert health["has_quorum"] is None
+
+
 def test_a_drained_hub_is_left(fleet):
     one, two, spoke = fleet
 

@@ -63,6 +63,12 @@ class ClusterService:
     def report(self) -> ClusterReport:
         return ClusterReport(problem=self.problem) if self._runner is None else self._runner.report
 
+    @property
+    def has_quorum(self) -> bool | None:
+        """Whether the hubs can decide something as far as this one knows; None: this host is in no cluster."""
+        status = self.report.status
+        return None if self.options is None else status is not None and status.has_quorum
+
     def follow(self, config: TunnelConfig | None) -> None:
         """The tunnel is as ``config`` says now. A cluster that cannot be is a problem in reports, not an error."""
         options = None if config is None else config.options.cluster

@@ -58,6 +58,13 @@ class Redundancy:
             self.ha.stop()
         self.ha = self._tunnel = None
 
+    def answers(self) -> dict[PublicKey, bool]:
+        """The peers that heartbeats go to, and whether they answer now."""
+        if self.ha is None:
+            return {}
+        members = [member for group in self.ha.group_reports() for member in group.members]
+        return {member.key: member.state == "alive" for member in (*members, *self.ha.relay_reports())}
+
     def status(self, groups: Iterable[Mapping[str, object]] = ()) -> Json:
         """For ``status``. groups: as the device tells them; those that are watched get more.
 

@@ -45,10 +45,14 @@ def tunnel_health(
     request: HealthRequest,
     now: float,
     is_proven: Callable[[Peer], bool],
+    answers: Mapping[PublicKey, bool],
+    has_quorum: bool | None,
 ) -> Json:
     """``healthy``: each wanted peer has a handshake that is young enough and newer than the last change.
 
     A peer that is not configured is not ok. is_proven: whether it answered since the last change that concerned it.
+    answers: the peers that heartbeats go to, and whether they answer. has_quorum: None if this host is in no cluster,
+    or nobody wants to know.
     """
     names = _names(config)
     peers = {} if tunnel is None else {str(key): peer for key, peer in tunnel.device.peers.items()}
@@ -66,9 +70,11 @@ def tunnel_health(
             and age_s <= request.max_handshake_age_s + peer.persistent_keepalive_s
         )
         has_proof = peer is not None and is_proven(peer)
-        row: Json = {"public_key": key, "name": names.get(key), "ok": is_young and has_proof}
-        rows.append(row | {"last_handshake_age_s": age_s, "is_proven": has_proof})
-    return {"healthy": tunnel is not None and all(row["ok"] for row in rows), "peers": rows}
+        answer = None if peer is None else answers.get(peer.public_key)
+        row: Json = {"public_key": key, "name": names.get(key), "ok": is_young and has_proof and answer is not False}
+        rows.append(row | {"last_handshake_age_s": age_s, "is_proven": has_proof, "answers_heartbeats": answer})
+    is_healthy = tunnel is not None and has_quorum is not False and all(row["ok"] for row in rows)
+    return {"healthy": is_healthy, "peers": rows, "has_quorum": has_quorum}
 
 
 def unhealthy_peers(health: Json) -> list[PublicKey]:

@@ -58,23 +58,26 @@ class ConfirmRequest:
 
 @dataclass(frozen=True)
 class HealthRequest:
-    """peers: None means every peer that has an endpoint or a keepalive."""
+    """peers: None means every peer that has an endpoint or a keepalive. quorum: whether that of the hubs counts."""
 
     peers: tuple[str, ...] | None
     max_handshake_age_s: float
+    quorum: bool
 
     @classmethod
     def from_json(cls, request: Mapping[str, object]) -> HealthRequest:
-        _only(request, {"peers", "max_handshake_age_s"})
+        _only(request, {"peers", "max_handshake_age_s", "quorum"})
         age_s = request.get("max_handshake_age_s", DEFAULT_MAX_HANDSHAKE_AGE_S)
         if not isinstance(age_s, int | float) or isinstance(age_s, bool) or not 0 < age_s < 10**9:
             raise _wrong("max_handshake_age_s", "seconds, more than 0")
         peers = request.get("peers")
-        if peers is None:
-            return cls(None, float(age_s))
-        if not isinstance(peers, list):
+        if peers is not None and not isinstance(peers, list):
             raise _wrong("peers", "a list of public keys")
-        return cls(tuple(_public_key(peer, "peers") for peer in peers), float(age_s))
+        quorum = request.get("quorum", peers is None)
+        if not isinstance(quorum, bool):
+            raise _wrong("quorum", "true or false")
+        wanted = None if peers is None else tuple(_public_key(peer, "peers") for peer in peers)
+        return cls(wanted, float(age_s), quorum)
 
 
 def _preshared_keys(found: object) -> dict[PublicKey, PresharedKey]:

@@ -174,7 +174,8 @@ class TunnelService:
     def _health(self, request: HealthRequest) -> Json:
         """Whoever asks for a silent peer has it called: without packets nothing else would."""
         live = self._live
-        reply = tunnel_health(live.tunnel, live.config, request, self._loop.now(), live.is_proven)
+        answers, has_quorum = self._redundancy.answers(), self._cluster.has_quorum if request.quorum else None
+        reply = tunnel_health(live.tunnel, live.config, request, self._loop.now(), live.is_proven, answers, has_quorum)
         live.call(unhealthy_peers(reply))
         return reply
 

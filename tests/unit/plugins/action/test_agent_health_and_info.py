@@ -23,7 +23,7 @@ def test_health_waits_with_the_time_limit_and_the_named_peers(host, run_action):
 
     assert host.verbs() == ["health --wait --timeout 7"]
     assert host.stdin_of("health") == {"peers": ["BBB="], "max_handshake_age_s": 180}
-    assert result == {"changed": False, "healthy": True, "waited_s": 0.4, "peers": [WELL]}
+    assert result == {"changed": False, "healthy": True, "waited_s": 0.4, "peers": [WELL], "has_quorum": None}
 
 
 def test_silent_peers_are_named_in_the_failure(host, run_action):
@@ -40,6 +40,15 @@ def test_silent_peers_are_named_in_the_failure(host, run_action):
 def test_nobody_to_wait_for_is_no_call(host, run_action):
     assert run_action(Health, {"peers": []})["healthy"] is True
     assert host.calls == []
+
+
+def test_quorum_is_asked_for_without_any_peer(host, run_action):
+    host.replies[("health",)] = UNREACHABLE | {"peers": [], "has_quorum": False}
+
+    result = run_action(Health, {"peers": [], "quorum": True})
+
+    assert host.stdin_of("health") == {"peers": [], "quorum": True, "max_handshake_age_s": 180}
+    assert (result["failed"], result["has_quorum"]) == (True, False)
 
 
 def test_check_mode_looks_once_and_does_not_fail_for_silence(host, run_action):

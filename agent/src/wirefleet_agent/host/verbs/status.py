@@ -15,8 +15,8 @@ from ..requests import HealthRequest
 
 _POLL_S = 0.2
 _HEALTH_EPILOG = """Which peers count may be said in a JSON object on stdin:
-  {"peers": [PUBLIC, ...], "max_handshake_age_s": 180}
-Without one: every peer that has an endpoint or a keepalive.
+  {"peers": [PUBLIC, ...], "max_handshake_age_s": 180, "quorum": true}
+Without one: every peer that has an endpoint or a keepalive, and on a hub the quorum of the hubs.
 
 examples:
   wirefleet-agent health                       exit code 0 if all is well, else 4
@@ -79,7 +79,7 @@ def _health(call: Call) -> Answer:
         if error is None or time.monotonic() >= limit:
             break
         time.sleep(_POLL_S)
-    reply = {"healthy": reply["healthy"], "waited_s": round(time.monotonic() - began, 3), "peers": reply["peers"]}
+    reply = {"healthy": reply["healthy"], "waited_s": round(time.monotonic() - began, 3)} | reply
     return Answer(reply, _health_text(reply), error)
 
 
@@ -87,17 +87,32 @@ def _ask_health(client: ControlClient, request: Json) -> tuple[Json, WireFleetEr
     try:
         reply = client.call("health", request)
     except UnreachableError as error:
-        return {"healthy": False, "peers": []}, error
+        return {"healthy": False, "peers": [], "has_quorum": None}, error
     if reply["healthy"]:
         return reply, None
     peers = reply["peers"]
     assert isinstance(peers, list)
-    silent = [peer for peer in peers if not peer["ok"]]
-    since = [peer for peer in silent if peer["last_handshake_age_s"] is not None and not peer["is_proven"]]
-    never = [peer for peer in silent if peer not in since]
-    parts = [f"no handshake since the last change with {_names(since)}"] if since else []
-    parts += [f"no fresh handshake with {_names(never)}"] if never else []
+    parts = _complaints([peer for peer in peers if not peer["ok"]])
+    if reply.get("has_quorum") is False:
+        parts.append("the hubs have no quorum")
     return reply, UnreachableError("; ".join(parts) or "the tunnel is not up", hint="wirefleet-agent status")
+
+
+def _complaints(silent: list[Json]) -> list[str]:
+    """Each peer once: whoever had no handshake can answer no heartbeat either.
+
+    The daemon may still be of a release that tells nothing about heartbeats.
+    """
+    known = [peer for peer in silent if peer["last_handshake_age_s"] is not None]
+    since = [peer for peer in known if not peer["is_proven"]]
+    mute = [peer for peer in known if peer["is_proven"] and peer.get("answers_heartbeats") is False]
+    never = [peer for peer in silent if peer not in since and peer not in mute]
+    kinds = (
+        ("no handshake since the last change with", since),
+        ("no fresh handshake with", never),
+        ("no answer to heartbeats from", mute),
+    )
+    return [f"{what} {_names(peers)}" for what, peers in kinds if peers]
 
 
 def _names(peers: list[Json]) -> str:
@@ -110,7 +125,11 @@ def _health_text(reply: Json) -> str:
     lines = ["healthy" if reply["healthy"] else "not healthy"]
     for peer in peers:
         age = "never" if peer["last_handshake_age_s"] is None else f"{peer['last_handshake_age_s']:.0f} s ago"
-        lines.append(f"  {'ok ' if peer['ok'] else 'BAD'} {peer['name'] or peer['public_key']}: handshake {age}")
+        mute = ", no answer to heartbeats" if peer.get("answers_heartbeats") is False else ""
+        lines.append(f"  {'ok ' if peer['ok'] else 'BAD'} {peer['name'] or peer['public_key']}: handshake {age}{mute}")
+    has_quorum = reply.get("has_quorum")
+    if has_quorum is not None:
+        lines.append("  ok  quorum of the hubs" if has_quorum else "  BAD the hubs have no quorum")
     return "\n".join(lines)
 
 
