@@ -26,7 +26,7 @@ addresses are never part of a group: they must be accepted from, and go to, that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ._fleet import outside_supernets
@@ -168,7 +168,7 @@ class SliceBuilder:
         is_active = self._active[spoke.name] == hub.name
         networks = self._hub_addresses[hub.name] if spoke.has_agent else []
         if is_active:
-            networks = sorted([*networks, *routed])
+            networks = _own_first(networks, routed)
         return self._peer(hub, _texts(networks), spoke.keepalive_s, is_active, spoke)
 
     def _peer_of_hub(self, hub: Host, peer: Host) -> dict[str, object]:
@@ -197,15 +197,15 @@ class SliceBuilder:
         return sorted(Network(a.version, a.value, BITS[a.version]) for a in self._placed.addresses[host.name])
 
     def _own_networks(self, host: Host) -> list[Network]:
-        return sorted([*self._addresses_of(host), *host.site_prefixes])
+        return _own_first(self._addresses_of(host), host.site_prefixes)
 
     def _networks_behind_hubs(self) -> dict[str, list[str]]:
-        behind = {hub.name: list(self._own[hub.name]) for hub in self._fleet.hubs}
+        behind = {hub.name: list(hub.site_prefixes) for hub in self._fleet.hubs}
         for spoke in self._fleet.spokes:
             hub = self._active[spoke.name]
             if hub is not None and not spoke.has_agent and spoke.name in self._placed.public_keys:
                 behind[hub].extend(self._own[spoke.name])
-        return {hub: _texts(sorted(networks)) for hub, networks in behind.items()}
+        return {hub: _texts(_own_first(self._hub_addresses[hub], networks)) for hub, networks in behind.items()}
 
     def _routed_by(self, spoke: Host) -> list[Network]:
         """A supernet that lies inside one of the spoke's own site prefixes would take its LAN away: it is left out."""
@@ -214,6 +214,17 @@ class SliceBuilder:
         ]
         sites = [prefix for prefix, owner in self._single_sites if owner != spoke.name]
         return sorted({*self._fleet.overlay, *supernets, *sites})
+
+
+def _own_first(addresses: Sequence[Network], others: Sequence[Network]) -> list[Network]:
+    """All in order, but the first of full length of each family is the peer's own address: its heartbeats go there."""
+    own = {address.version: address for address in addresses}
+    in_order: list[Network] = [*addresses]
+    late: list[Network] = []
+    for net in others:
+        is_before = net.length == BITS[net.version] and net < own.get(net.version, net)
+        (late if is_before else in_order).append(net)
+    return [*sorted(in_order), *sorted(late)]
 
 
 def _texts(networks: Iterable[Network]) -> list[str]:

@@ -173,6 +173,28 @@ def test_hubs_without_a_key_are_no_members_and_one_hub_alone_is_no_group():
     assert slice_of(one, "hub-3")["relays"] is None
 
 
+def first_of_full_length(peer):
+    """By family, as an agent finds the address that a peer's heartbeats come from."""
+    networks = [ipaddress.ip_network(text) for text in peer["allowed_ips"]]
+    return {net.version: str(net) for net in reversed(networks) if net.prefixlen == net.max_prefixlen}
+
+
+def test_a_network_of_one_address_does_not_stand_before_the_address_that_heartbeats_go_to():
+    hosts = {
+        "hub-3": {"addresses": ["10.86.0.99", "fd86::99"]},
+        "spoke-1": {"site_prefixes": ["10.20.1.7/32", "fd20::7/128", "10.20.0.0/24"]},
+        "spoke-2": {**PLAIN, "region": "ap"},
+    }
+    plan = make_plan(fleet(spokes=3, hosts=hosts), Lock())
+    one_hub = make_plan(fleet(spokes=3, hosts=hosts, without_keys=["hub-1", "hub-2"]), Lock())
+
+    assert first_of_full_length(peers_of(plan, "hub-1")["spoke-1"]) == {4: "10.86.0.3/32", 6: "fd86::3/128"}
+    assert first_of_full_length(peers_of(plan, "hub-1")["hub-3"]) == {4: "10.86.0.99/32", 6: "fd86::99/128"}
+    assert first_of_full_length(peers_of(one_hub, "spoke-3")["hub-3"]) == {4: "10.86.0.99/32", 6: "fd86::99/128"}
+    assert "10.86.0.4/32" in peers_of(plan, "hub-1")["hub-3"]["allowed_ips"]
+    assert len(peers_of(plan, "hub-1")["spoke-1"]["allowed_ips"]) == 5
+
+
 def test_the_hubs_share_their_state_at_their_overlay_addresses():
     plan = make_plan(fleet(spokes=1, without_keys=["hub-2"], everywhere={"cluster_port": 7001}), Lock())
 
