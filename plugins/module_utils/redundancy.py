@@ -93,10 +93,17 @@ def draining_hubs(observed: Mapping[str, Any]) -> frozenset[str]:
 
 
 def is_settled(observed: Mapping[str, Any]) -> bool:
-    """Whether every hub has answered and the cluster has a leader: right after a start or a change neither is so."""
-    members = [member for group in observed.get("groups") or () for member in _members(group)]
+    """Whether all hubs have answered, the gateways of sites are heard and the cluster has a leader.
+
+    Right after a start or a change none of it is so.
+    """
+    groups = observed.get("groups") or ()
     cluster = observed.get("cluster")
-    return all(_standing(member) != GONE for member in members) and (not cluster or bool(cluster.get("leader")))
+    return (
+        all(_standing(member) != GONE for group in groups for member in _members(group))
+        and all(gateway["is_well"] for group in groups for gateway in group.get("gateways") or ())
+        and (not cluster or bool(cluster.get("leader")))
+    )
 
 
 def _members(group: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -170,7 +177,8 @@ def _way_to_site(planned: Mapping[str, Any], active: str | None) -> Iterator[Tro
     first = planned["members"][0]
     if active != first:
         message = f"the site {planned['name']} is reached over {active or 'nobody that is known'}, planned is {first}"
-        yield Trouble("site_gateway_switched", False, active, message, f"find out why it left {first}")
+        hint = f"packets flow; find out why it left {first}, which is used again when that way is lost"
+        yield Trouble("site_gateway_switched", False, active, message, hint)
 
 
 def cluster_troubles(plan_slice: Mapping[str, Any], observed: Mapping[str, Any]) -> Iterator[Trouble]:

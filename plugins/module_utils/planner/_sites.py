@@ -37,7 +37,7 @@ def redundant_sites(hosts: Mapping[str, Host]) -> tuple[Site, ...]:
     for prefix, owners in prefix_owners(hosts).items():
         if len(owners) > 1:
             by_owners.setdefault(tuple(owners), []).append(prefix)
-    found = sorted((sorted(prefixes), owners) for owners, prefixes in by_owners.items())
+    found = sorted((prefixes, owners) for owners, prefixes in by_owners.items())  # a host's prefixes are in order
     names = _names(prefixes[0] for prefixes, _owners in found)
     return tuple(
         Site(
