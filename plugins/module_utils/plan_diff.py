@@ -12,7 +12,7 @@ from .json_text import load_json
 from .planner import Plan
 
 _LINES_SHOWN = 400
-_LONG_LISTS = ("site_prefixes", "site_supernets")  # sorted ones, in which nothing but the items counts
+_LONG_LISTS = ("prefixes", "site_prefixes", "site_supernets")  # sorted ones, in which nothing but the items counts
 
 
 def diff_plans(before: Mapping[str, object], plan: Plan) -> dict[str, str]:
@@ -34,9 +34,10 @@ def _lines(document: Mapping[str, object]) -> dict[tuple[str, ...], str]:
     lines = _lines_of("fleet", document.get("fleet"))
     for name in _list(document.get("removed")):
         lines["removed", str(name)] = f"removed {name}: addresses reserved"
-    hosts = document.get("hosts")
-    for name, entry in hosts.items() if isinstance(hosts, dict) else ():
-        lines.update(_lines_of(name, entry))
+    for section in ("sites", "hosts"):
+        entries = document.get(section)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            lines.update(_lines_of(name, entry))
     return lines
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a slice and an agent's status say about redundancy: groups, hubs that answer, the cluster.
+"""What a slice and an agent's status say about redundancy: groups, redundant sites, hubs that answer, the cluster.
 
 A group's prefixes may stand at any of its members. Which members that are is part of the plan, so a prefix at somebody
 else is a difference as ever.
@@ -45,6 +45,9 @@ def shared_prefixes(plan_slice: Mapping[str, Any]) -> dict[str, frozenset[str]]:
             if peer["name"] not in apart:
                 members = relay_keys | {peer["public_key"]}
                 shared.update((canonical_network(text), members) for text in peer["allowed_ips"])
+    for site in plan_slice["sites"]:
+        carriers = frozenset(keys[name] for name in (*site["members"], *(relays or {"members": ()})["members"]))
+        shared.update((canonical_network(text), carriers) for text in site["allowed_ips"])
     return shared
 
 
@@ -56,7 +59,7 @@ def needs_warm_session(plan_slice: Mapping[str, Any], peer: Mapping[str, Any]) -
 def group_troubles(
     plan_slice: Mapping[str, Any], observed: Mapping[str, Any], overrides: Mapping[str, str]
 ) -> Iterator[Trouble]:
-    """Each planned group of a spoke against the status; nothing if the status says nothing about groups.
+    """Each planned group, and on hubs each redundant site; nothing if the status says nothing about groups.
 
     overrides: public key of a spoke -> that of the hub which the hubs wish it to use.
     """
@@ -74,7 +77,13 @@ def group_troubles(
         for hub in planned["members"]:
             yield from _member(hub, standings.get(hub))
         placed = names.get(overrides.get(str(plan_slice["public_key"]), ""))
-        yield from _active(planned, names.get(group["active"]), placed, standings)
+        active = names.get(group["active"])
+        if plan_slice["role"] == "hub":
+            yield from _way_to_site(planned, active)
+        else:
+            yield from _active(planned, active, placed, standings)
+    for site in plan_slice["sites"]:
+        yield from _site(site, actual.get(site["name"]), names)
 
 
 def draining_hubs(observed: Mapping[str, Any]) -> frozenset[str]:
@@ -84,10 +93,17 @@ def draining_hubs(observed: Mapping[str, Any]) -> frozenset[str]:
 
 
 def is_settled(observed: Mapping[str, Any]) -> bool:
-    """Whether every hub has answered and the cluster has a leader: right after a start or a change neither is so."""
-    members = [member for group in observed.get("groups") or () for member in _members(group)]
+    """Whether all hubs have answered, the gateways of sites are heard and the cluster has a leader.
+
+    Right after a start or a change none of it is so.
+    """
+    groups = observed.get("groups") or ()
     cluster = observed.get("cluster")
-    return all(_standing(member) != GONE for member in members) and (not cluster or bool(cluster.get("leader")))
+    return (
+        all(_standing(member) != GONE for group in groups for member in _members(group))
+        and all(gateway["is_well"] for group in groups for gateway in group.get("gateways") or ())
+        and (not cluster or bool(cluster.get("leader")))
+    )
 
 
 def _members(group: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -133,6 +149,36 @@ def _active(
     hint = f"find out why it left {wanted}; site.yml brings it back, or wirefleet-agent peer place on a hub"
     message = f"the active hub is {active or 'unknown'}, planned is {wanted}"
     yield Trouble("active_hub_mismatch", True, active, message, hint)
+
+
+def _site(planned: Mapping[str, Any], group: Mapping[str, Any] | None, names: Mapping[str, str]) -> Iterator[Trouble]:
+    """On a hub a site behind spokes. group: what the status says of it, where the other hubs are members as well."""
+    if group is None:
+        message = f"the site {planned['name']} is not configured: no other gateway takes over"
+        yield Trouble("site_missing", True, None, message, "apply the configuration again")
+        return
+    present = {names.get(str(member["public_key"])) for member in _members(group)}
+    for gateway in planned["members"]:
+        if gateway not in present:
+            message = f"the host is no gateway of the site {planned['name']}"
+            hint = "apply the configuration again; if the hubs refuse its key, take it out of the inventory"
+            yield Trouble("site_gateway_missing", True, gateway, message, hint)
+    for gateway in group.get("gateways") or ():
+        if not gateway["is_well"]:
+            name = names.get(str(gateway["public_key"]))
+            message = f"the gateway of the site {planned['name']} is not heard, or does not hear us"
+            hint = "see whether it runs, and whether heartbeats (UDP on the overlay) pass both ways"
+            yield Trouble("site_gateway_silent", False, name, message, hint)
+    yield from _way_to_site(planned, names.get(group["active"]))
+
+
+def _way_to_site(planned: Mapping[str, Any], active: str | None) -> Iterator[Trouble]:
+    """Nobody calls a site back, so another gateway than the planned one is only named."""
+    first = planned["members"][0]
+    if active != first:
+        message = f"the site {planned['name']} is reached over {active or 'nobody that is known'}, planned is {first}"
+        hint = f"packets flow; find out why it left {first}, which is used again when that way is lost"
+        yield Trouble("site_gateway_switched", False, active, message, hint)
 
 
 def cluster_troubles(plan_slice: Mapping[str, Any], observed: Mapping[str, Any]) -> Iterator[Trouble]:

@@ -30,8 +30,8 @@ options:
     default: false
   settle_s:
     description:
-      - Ask again every second, for at most so many seconds, until every hub has answered heartbeats and the hubs have a
-        leader. Right after a start or a change neither is so.
+      - Ask again every second, for at most so many seconds, until every hub has answered heartbeats, hubs hear the
+        gateways of redundant sites, and the hubs have a leader. Right after a start or a change none of it is so.
       - The last answer is returned, whatever it says. In check mode nothing is waited for.
     type: int
     default: 0

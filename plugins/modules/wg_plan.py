@@ -32,6 +32,9 @@ notes:
   - C(wirefleet_failover_policy) of a spoke is V(active_standby), which stays where it is as long as that hub is well,
     or V(priority_preempt), which goes back to the best hub once it was well for C(wirefleet_failover_hold) seconds (0
     to 3600).
+  - Hosts with the same prefix in C(wirefleet_site_prefixes) are the gateways of one redundant site, either hubs or
+    spokes with an agent. Hubs use the first one that is well, in the order of C(wirefleet_site_priority) (0 to 10000,
+    by default 100), then of their names.
   - A spoke with C(wirefleet_agent=false) is a plain WireGuard peer. It has one fixed hub and does not fail over, needs
     C(wirefleet_public_key), and the playbooks leave it alone.
   - Variables are those which C(hostvars) shows. Play variables and role defaults are not among them; hand these over as

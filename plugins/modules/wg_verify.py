@@ -102,8 +102,11 @@ findings:
           V(handshake_missing), V(handshake_stale), V(handshake_outdated), V(digest_mismatch), V(change_pending),
           V(forwarding_mismatch), V(group_missing), V(member_missing), V(heartbeat_missing), V(hub_broken), V(hub_held),
           V(hub_draining), V(hub_overridden), V(active_hub_mismatch), V(active_hub_drained), V(cluster_missing),
-          V(quorum_missing), V(process_privileges), V(process_account).
+          V(quorum_missing), V(site_missing), V(site_gateway_missing), V(site_gateway_silent), V(site_gateway_switched),
+          V(process_privileges), V(process_account).
         - A hub that is being drained is named by warnings (V(hub_draining), V(active_hub_drained)), not by errors.
+        - A redundant site that is reached over another gateway than the first one (V(site_gateway_switched)), or of
+          which a gateway could not take over (V(site_gateway_silent)), is named by warnings of the hubs.
         - The last two are warnings about Windows. The service's token holds more than C(SeLoadDriverPrivilege) and
           C(SeChangeNotifyPrivilege), or it is not LocalSystem's.
       type: str

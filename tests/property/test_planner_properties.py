@@ -26,6 +26,7 @@ from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import (
     plan_again,
     slice_of,
 )
+from ansible_collections.wirefleet.wireguard.tests.unit.plugins.ways import Ways
 from hypothesis import HealthCheck, given, settings
 
 CALM = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -105,6 +106,72 @@ def test_no_two_peers_of_a_host_own_the_same_address(thirds, keyless):
         own = [ipaddress.ip_interface(text).ip for text in slice_of(plan, host)["interface"]["addresses"]]
         exact = {ipaddress.ip_network(text) for text in owners}
         assert not exact & {ipaddress.ip_network(address) for address in own}
+
+
+HUB_NAMES = ("hub-1", "hub-2", "hub-3")
+GATEWAYS = st.sets(st.sampled_from(NAMES[:5]), min_size=1, max_size=3) | st.sets(
+    st.sampled_from(HUB_NAMES), min_size=1, max_size=3
+)
+SUPERNETS = st.sets(st.sampled_from(["10.20.0.0/16", "10.20.0.0/23", "10.20.1.0/24", "10.20.2.128/25"]), max_size=2)
+
+
+@CALM
+@given(st.lists(GATEWAYS, max_size=4), SUPERNETS, st.sets(st.sampled_from([*NAMES[:5], *HUB_NAMES[1:]])), st.data())
+def test_every_packet_from_and_to_a_site_arrives_whoever_its_gateways_are_and_whoever_carries_it(
+    sites, supernets, keyless, data
+):
+    hosts: dict[str, dict[str, list[str]]] = {}
+    for third, gateways in enumerate(sites):
+        for name in gateways:
+            hosts.setdefault(name, {"site_prefixes": []})["site_prefixes"].append(f"10.20.{third}.0/24")
+    everywhere = {"site_supernets": sorted(supernets), "region": "eu"}
+    plan = make_plan(fleet(spokes=NAMES[:7], hosts=hosts, without_keys=keyless, everywhere=everywhere), Lock())
+    hubs = [name for name in HUB_NAMES if name not in keyless]
+    uses = {name: data.draw(st.sampled_from(hubs)) for name in NAMES[:7]}
+    over = {
+        (hub, group["name"]): data.draw(st.sampled_from(group["members"]))
+        for hub in hubs
+        for kind in ("groups", "sites")
+        for group in slice_of(plan, hub)[kind]
+    }
+    ways = Ways(plan, uses, over)
+
+    known = [name for name in plan.hosts if name not in keyless]
+    for third, gateways in enumerate(sites):
+        inside = ipaddress.ip_address(f"10.20.{third}.9")
+        for gateway in gateways & {*known}:
+            for other in known:
+                assert ways.way(other, inside)[-1] in gateways
+                assert ways.way(gateway, plan.hosts[other]["addresses"][0], source_address=inside)[-1] == other
+            for another, behind in enumerate(sites):
+                if behind & {*known}:
+                    assert ways.way(gateway, f"10.20.{another}.9", source_address=inside)[-1] in behind
+
+
+@CALM
+@given(st.lists(GATEWAYS, max_size=4), st.sets(st.sampled_from([*NAMES[:5], *HUB_NAMES])))
+def test_groups_and_sites_are_as_an_agent_takes_them(sites, keyless):
+    hosts: dict[str, dict[str, list[str]]] = {}
+    for third, gateways in enumerate(sites):
+        for name in gateways:
+            hosts.setdefault(name, {"site_prefixes": []})["site_prefixes"].append(f"10.20.{third}.0/24")
+    plan = make_plan(fleet(spokes=NAMES[:7], hosts=hosts, without_keys=keyless), Lock())
+
+    for host in plan.slice_texts:
+        document, peers = slice_of(plan, host), peers_of(plan, host)
+        together = [*document["groups"], *document["sites"]]
+        assert len({group["name"] for group in together}) == len(together)
+        for group in together:
+            assert 2 <= len(group["members"]) <= 16
+            assert len({*group["members"]}) == len(group["members"])
+            first = next(name for name in group["members"] if name in peers)
+            assert {*group["allowed_ips"]} <= {*peers[first]["allowed_ips"]}
+        relays = document["relays"] or {"members": [], "fixed": []}
+        for site in document["sites"]:
+            assert document["role"] == "hub"
+            assert not {*site["members"]} & {*relays["members"], *relays["fixed"]}
+        carried = {text for peer in peers.values() for text in peer["allowed_ips"]}
+        assert {*document["local_networks"]} <= carried
 
 
 @CALM

@@ -14,6 +14,7 @@ from ._inputs import ValueReader, fleet_variables, parse_network_of_hosts, read_
 from ._model import Fleet, Host, PlanRequest
 from ._names import is_host_name, is_region_name, natural_sort
 from ._networks import Network
+from ._sites import check_sites, prefix_owners, redundant_sites
 
 HUBS = 3
 MAX_ROUTE_ENTRIES = 2_000_000  # AllowedIPs over all spokes; beyond this the files alone take hundreds of megabytes
@@ -30,6 +31,7 @@ def read_fleet(request: PlanRequest, problems: Problems) -> tuple[Fleet, list[st
     _check_hosts(fleet, problems)
     _check_heartbeat_port(fleet, problems)
     _check_networks(fleet, problems)
+    check_sites(fleet, problems)
     _check_endpoints(fleet, problems)
     _check_size(fleet, problems)
     return fleet, warnings
@@ -87,6 +89,7 @@ def _read_common(hosts: Mapping[str, Host], request: PlanRequest, problems: Prob
         heartbeat=read.heartbeat(),
         heartbeat_port=read.integer("heartbeat_port", DEFAULT_HEARTBEAT_PORT, 1, 65535),
         cluster_port=read.integer("cluster_port", DEFAULT_CLUSTER_PORT, 1, 65535),
+        sites=redundant_sites(hosts),
     )
 
 
@@ -142,25 +145,25 @@ def _check_heartbeat_port(fleet: Fleet, problems: Problems) -> None:
 
 def _check_networks(fleet: Fleet, problems: Problems) -> None:
     """Each pair of neighbours in sorted order; a wide network keeps being compared until one reaches further."""
-    sites = sorted((prefix, host.name) for host in fleet.hosts.values() for prefix in host.site_prefixes)
+    sites = sorted(prefix_owners(fleet.hosts).items())
     apart = sites[:1]
-    for prefix, name in sites[1:]:
-        widest, owner = apart[-1]
+    for prefix, owners in sites[1:]:
+        widest, others = apart[-1]
         if widest.overlaps(prefix):
             problems.add(
                 f"site prefixes {widest} and {prefix} overlap",
-                hosts=dict.fromkeys((owner, name)),
+                hosts=dict.fromkeys((*others, *owners)),
                 path="wirefleet_site_prefixes",
-                hint="a network is behind one host only",
+                hint="a network is behind one host, or the same prefix is on each of its gateways",
             )
         else:
-            apart.append((prefix, name))
-    for prefix, name in sites:
+            apart.append((prefix, owners))
+    for prefix, owners in sites:
         for overlay in fleet.overlay:
             if overlay.overlaps(prefix):
                 problems.add(
                     f"site prefix {prefix} collides with the overlay {overlay}",
-                    hosts=(name,),
+                    hosts=owners,
                     path="wirefleet_site_prefixes",
                     hint="choose another overlay prefix",
                 )
@@ -204,7 +207,7 @@ def _containing(sites: Sequence[tuple[Network, str]], version: int, value: int) 
 
 
 def _check_size(fleet: Fleet, problems: Problems) -> None:
-    outside = sum(len(outside_supernets(fleet, host)) for host in fleet.hosts.values())
+    outside = sum(is_outside_supernets(fleet, prefix) for prefix in prefix_owners(fleet.hosts))
     if outside * len(fleet.spokes) > MAX_ROUTE_ENTRIES:
         problems.add(
             f"{outside} site prefixes on each of {len(fleet.spokes)} spokes are too many routes",
@@ -213,9 +216,9 @@ def _check_size(fleet: Fleet, problems: Problems) -> None:
         )
 
 
-def outside_supernets(fleet: Fleet, host: Host) -> list[Network]:
-    """The host's site prefixes which spokes must list one by one."""
-    return [prefix for prefix in host.site_prefixes if not any(net.covers(prefix) for net in fleet.site_supernets)]
+def is_outside_supernets(fleet: Fleet, prefix: Network) -> bool:
+    """Whether spokes must list a site prefix by itself."""
+    return not any(net.covers(prefix) for net in fleet.site_supernets)
 
 
 def _repeated(pairs: Iterable[tuple[Hashable, str]]) -> list[list[str]]:

@@ -29,6 +29,7 @@ from ._model import (
     DEFAULT_PLATFORM,
     DEFAULT_PORT,
     DEFAULT_REGION,
+    DEFAULT_SITE_PRIORITY,
     DEFAULT_TUNNEL,
     DEFAULT_WEIGHT,
     FLEET_VARIABLES,
@@ -209,6 +210,7 @@ def read_host(name: str, role: Role, request: PlanRequest, problems: Problems) -
             Policy, only_variables.name("failover_policy", DEFAULT_POLICY, POLICIES.__contains__, " or ".join(POLICIES))
         ),
         hold_s=only_variables.integer("failover_hold", DEFAULT_HOLD_S, 0, MAX_HOLD_S),
+        site_priority=only_variables.integer("site_priority", DEFAULT_SITE_PRIORITY, 0, 10000),
     )
 
 

@@ -38,6 +38,7 @@ HOST_VARIABLES = (
     "public_key",
     "region",
     "site_prefixes",
+    "site_priority",
     "tunnel",
     "weight",
 )
@@ -48,6 +49,7 @@ DEFAULT_PORT = 51820
 DEFAULT_MTU_BYTES = 1420
 DEFAULT_KEEPALIVE_S = 25
 DEFAULT_WEIGHT = 100
+DEFAULT_SITE_PRIORITY = 100
 DEFAULT_REGION = "default"
 
 
@@ -101,6 +103,7 @@ class Host:
     has_agent: bool
     policy: Policy
     hold_s: int
+    site_priority: int
 
     @property
     def is_forwarding(self) -> bool:
@@ -109,8 +112,21 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Site:
+    """A redundant site: prefixes that the same hosts, all of one role, have behind them.
+
+    name: one that agents take for a group. gateways: two or more names, best first.
+    """
+
+    name: str
+    role: Role
+    gateways: tuple[str, ...]
+    prefixes: tuple[Network, ...]
+
+
+@dataclass(frozen=True)
 class Fleet:
-    """All hosts (hubs first, in natural order) and what they have in common."""
+    """All hosts (hubs first, in natural order) and what they have in common. sites: the redundant ones."""
 
     hosts: Mapping[str, Host]
     overlay: tuple[Network, ...]
@@ -120,6 +136,7 @@ class Fleet:
     heartbeat: Heartbeat
     heartbeat_port: int
     cluster_port: int
+    sites: tuple[Site, ...]
 
     @functools.cached_property
     def hubs(self) -> tuple[Host, ...]:

@@ -14,7 +14,7 @@ from ..problems import Problems
 from ._addresses import allocate
 from ._fleet import check_public_keys, read_fleet
 from ._lock import Lock, LockedHost, render_lock
-from ._model import Fleet, Host, PlanRequest
+from ._model import Fleet, Host, PlanRequest, Site
 from ._names import natural_sort
 from ._networks import Address, require_netaddr
 from ._placement import Candidate, rank_hubs
@@ -126,11 +126,16 @@ def _plan_text(placed: Placed, tombstones: Mapping[str, tuple[Address, ...]]) ->
                 "heartbeat_misses": fleet.heartbeat.misses,
                 "heartbeat_port": fleet.heartbeat_port,
             },
+            **({"sites": {site.name: _site_entry(site) for site in fleet.sites}} if fleet.sites else {}),
             "hosts": {name: _plan_entry(host, placed) for name, host in fleet.hosts.items()},
             "pending": _pending(placed),
             "removed": list(tombstones),
         }
     )
+
+
+def _site_entry(site: Site) -> dict[str, object]:
+    return {"gateways": list(site.gateways), "prefixes": [prefix.text for prefix in site.prefixes]}
 
 
 def _plan_entry(host: Host, placed: Placed) -> dict[str, object]:

@@ -53,6 +53,13 @@ def fleet(
     return PlanRequest(hub_names, spoke_names, variables, **arguments)
 
 
+def sharing(
+    *hosts: str, prefixes: Iterable[str] = ("10.20.0.0/24",), **more: Mapping[str, object]
+) -> dict[str, dict[str, object]]:
+    """Variables of hosts that have the same networks behind them. more: by host, with underscores in its name."""
+    return {host: {"site_prefixes": list(prefixes), **more.get(host.replace("-", "_"), {})} for host in hosts}
+
+
 def lock_of(plan: Plan) -> Lock:
     return parse_lock(plan.lock_text.encode(), "wirefleet.lock.json")
 

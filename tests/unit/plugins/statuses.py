@@ -21,6 +21,17 @@ def group_of(document, group, active=None, **standings):
     }
 
 
+def site_of(document, site, active=None):
+    """A redundant site as the agent of a hub reports it: the other hubs are members as well."""
+    keys = {peer["name"]: peer["public_key"] for peer in document["peers"]}
+    members = [*site["members"], *(document["relays"] or {"members": []})["members"]]
+    return {
+        "name": site["name"],
+        "active": keys[active or site["members"][0]],
+        "members": [{"public_key": keys[name], "name": name} for name in members],
+    }
+
+
 def cluster_of(document):
     if document["cluster"] is None:
         return None
@@ -56,7 +67,10 @@ def status_of(document):
             }
             for peer in document["peers"]
         ],
-        "groups": [group_of(document, group) for group in document["groups"]],
+        "groups": [
+            *(group_of(document, group) for group in document["groups"]),
+            *(site_of(document, site) for site in document["sites"]),
+        ],
         "cluster": cluster_of(document),
         "config_digest": "d1",
         "pending": False,

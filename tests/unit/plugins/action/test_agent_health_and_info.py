@@ -134,6 +134,16 @@ def test_status_is_asked_again_until_the_hubs_have_answered(host, run_action):
     assert host.slept == [1.0, 1.0]
 
 
+def test_status_is_asked_again_until_the_gateways_of_sites_are_heard(host, run_action):
+    unheard, heard = status_with("good"), status_with("good")
+    unheard["groups"][0]["gateways"] = [{"public_key": "BBB=", "is_well": False}]
+    heard["groups"][0]["gateways"] = [{"public_key": "BBB=", "is_well": True}]
+    host.replies[("status",)] = [unheard, heard]
+
+    assert run_action(Info, {"settle_s": 15})["status"] == heard
+    assert host.slept == [1.0]
+
+
 def test_hub_that_never_answers_is_waited_for_no_longer_than_allowed(host, run_action):
     host.replies[("status",)] = status_with("gone")
 

@@ -86,6 +86,35 @@ def test_a_hubs_toml_has_the_other_hubs_and_whose_hub_is_fixed():
     assert document["heartbeat"]["interval_ms"] == 500
 
 
+def test_a_hubs_toml_has_the_redundant_sites_with_the_keys_of_their_gateways():
+    hosts = {name: {"site_prefixes": ["10.20.0.0/24"]} for name in ("spoke-1", "spoke-2")}
+
+    document = tomllib.loads(rendered("hub-1", hosts=hosts).toml)
+
+    assert document["sites"] == [
+        {
+            "name": "site-10.20.0.0-24",
+            "members": [public_key("spoke-1"), public_key("spoke-2")],
+            "allowed_ips": ["10.20.0.0/24"],
+        }
+    ]
+    assert "local_networks" not in document["host"]
+
+
+def test_a_gateways_toml_has_its_local_networks():
+    hosts = {name: {"site_prefixes": ["10.20.0.0/24", "fd20::/64"]} for name in ("spoke-1", "spoke-2")}
+
+    document = tomllib.loads(rendered("spoke-2", hosts=hosts).toml)
+
+    assert document["host"] == {
+        "name": "spoke-2",
+        "role": "spoke",
+        "forwarding": True,
+        "local_networks": ["10.20.0.0/24", "fd20::/64"],
+    }
+    assert "sites" not in document
+
+
 def test_what_is_rendered_for_a_plain_spoke_is_the_conf_alone():
     config = rendered("spoke-2", hosts={"spoke-2": {"agent": False}})
 
@@ -112,7 +141,8 @@ def test_the_digest_follows_both_texts():
 def test_an_incomplete_slice_is_refused():
     document = slice_of(make_plan(fleet(), Lock()), "spoke-1")
 
-    for key in ("peers", "tunnel", "interface", "pending", "forwarding", "groups", "heartbeat", "relays", "cluster"):
+    keys = ("peers", "tunnel", "interface", "pending", "forwarding", "groups", "heartbeat", "relays", "cluster")
+    for key in (*keys, "sites", "local_networks"):
         with pytest.raises(PlanFilesError, match="the slice is incomplete"):
             render_slice({name: value for name, value in document.items() if name != key})
 

@@ -16,56 +16,11 @@ from ansible_collections.wirefleet.wireguard.tests.unit.plugins.fleets import (
     public_key,
     slice_of,
 )
+from ansible_collections.wirefleet.wireguard.tests.unit.plugins.ways import Ways
 
 SITES = {"spoke-1": {"site_prefixes": ["10.20.1.0/24"]}, "hub-3": {"site_prefixes": ["10.30.0.0/24"]}}
 HUBS = ("hub-1", "hub-2", "hub-3")
 PLAIN = {"agent": False}
-
-
-def own_addresses(plan, host):
-    return [ipaddress.ip_interface(text).ip for text in slice_of(plan, host)["interface"]["addresses"]]
-
-
-def table(plan, host, uses):
-    """Prefix -> (peer that packets go to, peers that they are accepted from, the peer itself if it is a spoke)."""
-    document = slice_of(plan, host)
-    rows = {text: (name, {name}, None) for name, peer in peers_of(plan, host).items() for text in peer["allowed_ips"]}
-    for group in document["groups"]:
-        assert all(rows[text][0] in group["members"] for text in group["allowed_ips"])
-        rows.update((text, (uses[host], set(group["members"]), None)) for text in group["allowed_ips"])
-    relays = document["relays"] or {"members": [], "fixed": []}
-    for name, peer in peers_of(plan, host).items():
-        if document["role"] == "hub" and name not in relays["members"] and name not in relays["fixed"]:
-            active = name if uses[name] == host else uses[name]
-            rows.update((text, (active, {name, *relays["members"]}, name)) for text in peer["allowed_ips"])
-    return {ipaddress.ip_network(text): row for text, row in rows.items()}
-
-
-def best(rows, address):
-    matching = [network for network in rows if address in network]
-    return rows[max(matching, key=lambda network: network.prefixlen)] if matching else None
-
-
-def way(plan, source, target, uses=None, *, source_address=None):
-    """Hosts that a packet passes, checking at each that the source is accepted. uses: hub by spoke."""
-    uses = {name: entry["preferred_hub"] for name, entry in plan.hosts.items()} | (uses or {})
-    target = ipaddress.ip_address(target)
-    at = {4: 0, 6: 1}[target.version]
-    inner_source = source_address or own_addresses(plan, source)[at]
-    hosts = [source]
-    while len(hosts) < 6 and target not in own_addresses(plan, hosts[-1]):
-        found = best(table(plan, hosts[-1], uses), target)
-        if found is None:
-            break
-        following, _accepted, direct = found
-        if direct and inner_source in own_addresses(plan, hosts[-1]):
-            following = direct
-        back = best(table(plan, following, uses), inner_source)
-        assert back is not None, f"{following} knows nobody with {inner_source}"
-        assert hosts[-1] in back[1], f"{following} does not accept {inner_source} from {hosts[-1]}"
-        hosts.append(following)
-    assert len(set(hosts)) == len(hosts), f"a loop: {hosts}"
-    return hosts
 
 
 def test_a_spoke_peers_with_all_hubs_and_each_has_its_own_addresses():
@@ -118,32 +73,33 @@ def test_a_hub_knows_every_spoke_as_its_own_and_of_other_hubs_only_themselves():
 @pytest.mark.parametrize("uses", list(itertools.product(HUBS, repeat=3)))
 def test_whichever_hubs_the_spokes_use_every_packet_arrives_and_every_hop_accepts_its_source(uses):
     plan = make_plan(fleet(spokes=4, hosts={**SITES, "spoke-4": PLAIN}), Lock())
-    using = dict(zip(("spoke-1", "spoke-2", "spoke-3"), uses, strict=True))
+    ways = Ways(plan, dict(zip(("spoke-1", "spoke-2", "spoke-3"), uses, strict=True)))
 
     for source, target in itertools.permutations(plan.hosts, 2):
         for address in plan.hosts[target]["addresses"]:
-            assert way(plan, source, address, using)[-1] == target
+            assert ways.way(source, address)[-1] == target
 
 
 @pytest.mark.parametrize("uses", HUBS)
 def test_a_site_is_reached_from_everywhere_over_any_hub_and_answers(uses):
     plan = make_plan(fleet(spokes=4, hosts={**SITES, "spoke-4": PLAIN}), Lock())
-    using = {"spoke-1": uses, "spoke-2": uses}
+    ways = Ways(plan, {"spoke-1": uses, "spoke-2": uses})
 
     for source in plan.hosts.keys() - {"spoke-1"}:
-        assert way(plan, source, "10.20.1.9", using)[-1] == "spoke-1"
+        assert ways.way(source, "10.20.1.9")[-1] == "spoke-1"
         answer = ipaddress.ip_address("10.20.1.9")
-        assert way(plan, "spoke-1", plan.hosts[source]["addresses"][0], using, source_address=answer)[-1] == source
+        assert ways.way("spoke-1", plan.hosts[source]["addresses"][0], source_address=answer)[-1] == source
     for source in plan.hosts.keys() - {"hub-3"}:
-        assert way(plan, source, "10.30.0.9", using)[-1] == "hub-3"
+        assert ways.way(source, "10.30.0.9")[-1] == "hub-3"
 
 
 def test_two_spokes_of_one_hub_need_no_other_and_two_hubs_are_the_longest_way():
     plan = make_plan(fleet(spokes=3), Lock())
     address = plan.hosts["spoke-2"]["addresses"][0]
 
-    assert way(plan, "spoke-1", address, {"spoke-1": "hub-3", "spoke-2": "hub-3"}) == ["spoke-1", "hub-3", "spoke-2"]
-    assert way(plan, "spoke-1", address) == ["spoke-1", "hub-1", "hub-2", "spoke-2"]
+    together = Ways(plan, {"spoke-1": "hub-3", "spoke-2": "hub-3"})
+    assert together.way("spoke-1", address) == ["spoke-1", "hub-3", "spoke-2"]
+    assert Ways(plan).way("spoke-1", address) == ["spoke-1", "hub-1", "hub-2", "spoke-2"]
 
 
 def test_a_plain_spoke_has_one_hub_for_everything_and_is_behind_it_for_the_others():
@@ -171,6 +127,28 @@ def test_hubs_without_a_key_are_no_members_and_one_hub_alone_is_no_group():
     assert slice_of(two, "hub-2")["relays"]["members"] == ["hub-3"]
     assert slice_of(one, "spoke-1")["groups"] == []
     assert slice_of(one, "hub-3")["relays"] is None
+
+
+def first_of_full_length(peer):
+    """By family, as an agent finds the address that a peer's heartbeats come from."""
+    networks = [ipaddress.ip_network(text) for text in peer["allowed_ips"]]
+    return {net.version: str(net) for net in reversed(networks) if net.prefixlen == net.max_prefixlen}
+
+
+def test_a_network_of_one_address_does_not_stand_before_the_address_that_heartbeats_go_to():
+    hosts = {
+        "hub-3": {"addresses": ["10.86.0.99", "fd86::99"]},
+        "spoke-1": {"site_prefixes": ["10.20.1.7/32", "fd20::7/128", "10.20.0.0/24"]},
+        "spoke-2": {**PLAIN, "region": "ap"},
+    }
+    plan = make_plan(fleet(spokes=3, hosts=hosts), Lock())
+    one_hub = make_plan(fleet(spokes=3, hosts=hosts, without_keys=["hub-1", "hub-2"]), Lock())
+
+    assert first_of_full_length(peers_of(plan, "hub-1")["spoke-1"]) == {4: "10.86.0.3/32", 6: "fd86::3/128"}
+    assert first_of_full_length(peers_of(plan, "hub-1")["hub-3"]) == {4: "10.86.0.99/32", 6: "fd86::99/128"}
+    assert first_of_full_length(peers_of(one_hub, "spoke-3")["hub-3"]) == {4: "10.86.0.99/32", 6: "fd86::99/128"}
+    assert "10.86.0.4/32" in peers_of(plan, "hub-1")["hub-3"]["allowed_ips"]
+    assert len(peers_of(plan, "hub-1")["spoke-1"]["allowed_ips"]) == 5
 
 
 def test_the_hubs_share_their_state_at_their_overlay_addresses():
@@ -251,4 +229,4 @@ def test_a_degraded_fleet_still_reaches_everything():
     )
 
     target = plan.hosts["b"]["addresses"][0]
-    assert way(plan, "a", target)[-1] == "b"
+    assert Ways(plan).way("a", target)[-1] == "b"
