@@ -66,7 +66,8 @@ def test_table_off_needs_no_route() -> None:
 @given(tunnel_configs())
 @settings(deadline=None)
 def test_every_allowed_ip_is_covered_by_a_route_or_the_interface(config: TunnelConfig) -> None:
-    routes = needed_routes(config.interface, config.peers)
+    local = set(config.options.local_networks)
+    routes = needed_routes(config.interface, config.peers, local)
     own = {address.network for address in config.interface.addresses}
 
     def is_covered(prefix: Prefix) -> bool:
@@ -75,8 +76,25 @@ def test_every_allowed_ip_is_covered_by_a_route_or_the_interface(config: TunnelC
     if config.interface.table == "off":
         assert routes == set()
     else:
-        assert all(is_covered(prefix) for each in config.peers for prefix in each.allowed_ips)
-    assert routes <= {prefix for each in config.peers for prefix in each.allowed_ips}
+        assert all(is_covered(prefix) for each in config.peers for prefix in each.allowed_ips if prefix not in local)
+    assert routes <= {prefix for each in config.peers for prefix in each.allowed_ips} - local
+
+
+def test_the_hosts_own_lan_gets_no_route_and_covers_nothing() -> None:
+    lan, inside, around = prefixes("10.1.0.0/16", "10.1.7.0/24", "10.0.0.0/8")
+    peers = [peer("a", "10.1.0.0/16"), peer("b", "10.1.7.0/24", "fd86:1::/64")]
+
+    assert needed_routes(interface(), peers, [lan]) == {inside, *prefixes("fd86:1::/64")}
+    assert needed_routes(interface(), [peer("a", "10.1.0.0/16", "10.0.0.0/8")], [lan]) == {around}
+    assert needed_routes(interface(table=100), peers[:1], [lan]) == set()
+
+
+def test_a_way_out_that_is_the_hosts_own_needs_no_rules() -> None:
+    config = tunnel(peer("a", "0.0.0.0/0", "10.1.0.0/16"), local_networks=prefixes("0.0.0.0/0"))
+
+    assert default_route_rules(config) is None
+    assert planned_routes(config) == {Route(ipaddress.ip_network("10.1.0.0/16"))}
+    assert default_route_rules(tunnel(peer("a", "0.0.0.0/0", "::/0"), local_networks=prefixes("::/0"))) is not None
 
 
 @pytest.mark.parametrize(

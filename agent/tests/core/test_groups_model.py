@@ -40,6 +40,7 @@ class Model:
     members: dict[str, list[PublicKey]] = field(default_factory=dict)
     active: dict[str, PublicKey] = field(default_factory=dict)
     direct: dict[str, PublicKey | None] = field(default_factory=dict)
+    gateways: dict[str, list[PublicKey]] = field(default_factory=dict)
 
     def owner(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | PublicKey | None:
         matching = [prefix for prefix in self.owners if prefix.version == address.version and address in prefix]
@@ -47,7 +48,7 @@ class Model:
         return None if best is None else self.owners[best]
 
     def remove_group(self, name: str) -> None:
-        for table in (self.members, self.active, self.direct):
+        for table in (self.members, self.active, self.direct, self.gateways):
             table.pop(name, None)  # type: ignore[attr-defined]
         self.owners = {prefix: owner for prefix, owner in self.owners.items() if owner != name}
 
@@ -56,9 +57,12 @@ class Model:
         for name, members in list(self.members.items()):
             if key in members:
                 members.remove(key)
-                if not members or self.direct[name] == key:
+                gateways = self.gateways[name] = [each for each in self.gateways[name] if each != key]
+                if not members or (self.direct[name] == key and not gateways):
                     self.remove_group(name)
                     continue
+                if self.direct[name] == key:
+                    self.direct[name] = gateways[0]
                 if self.active[name] == key:
                     self.active[name] = members[0]
 
@@ -113,8 +117,12 @@ class GroupsMachine(RuleBasedStateMachine):
     def set_group(self, name: str, keys: list[PublicKey], prefixes: list[Prefix], data: st.DataObject) -> None:
         active = data.draw(st.sampled_from(keys))
         direct = data.draw(st.sampled_from([None, *keys]))
-        self.device.set_group(name, keys, prefixes, active=active, direct=direct, now=0)
+        gateways: list[PublicKey] = []
+        if direct is not None and data.draw(st.booleans()):
+            gateways = [key for key in keys if key == direct or data.draw(st.booleans())]
+        self.device.set_group(name, keys, prefixes, active=active, direct=direct, gateways=gateways, now=0)
         self.model.remove_group(name)
+        self.model.gateways[name] = gateways
         self.model.members[name], self.model.active[name], self.model.direct[name] = list(keys), active, direct
         self.model.owners |= dict.fromkeys(prefixes, name)
 
@@ -128,8 +136,10 @@ class GroupsMachine(RuleBasedStateMachine):
         if name not in self.model.members:
             return
         to = data.draw(st.sampled_from(self.model.members[name]))
-        self.device.switch(self.device.groups[name], to, 0)
+        direct = data.draw(st.sampled_from([None, *self.model.gateways[name]]))
+        self.device.switch(self.device.groups[name], to, 0, direct=direct)
         self.model.active[name] = to
+        self.model.direct[name] = direct or self.model.direct[name]
 
     @invariant()
     def outbound_goes_where_the_model_says(self) -> None:
@@ -159,6 +169,11 @@ class GroupsMachine(RuleBasedStateMachine):
         assert dict(listed) == self.model.owners
         shown = [prefix for peer in self.device.peers.values() for prefix in self.device.prefixes_to(peer)]
         assert sorted(map(str, shown)) == sorted(map(str, self.model.owners))
+
+    @invariant()
+    def gateways_are_those_of_the_model(self) -> None:
+        for name, group in self.device.groups.items():
+            assert [peer.public_key for peer in group.gateways] == self.model.gateways[name]
 
     @invariant()
     def every_peer_knows_its_groups(self) -> None:

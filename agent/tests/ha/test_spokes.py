@@ -197,10 +197,54 @@ def test_a_hub_that_forgot_believes_the_claims_before_its_guess(spokes: Spokes) 
 
 def test_our_answers_that_do_not_arrive_are_seen_in_its_requests(spokes: Spokes) -> None:
     spokes.request(S, Request(10, 9, B, 1, 0, 7), 100.1)
-    assert spokes.hears_us(S, 3)
+    for sequence in range(11, 15):
+        spokes.request(S, Request(sequence, 9, B, 1, 0, 7), 99.1 + sequence / 10)
+    assert spokes.hears_us(S, 101.5)
+    assert spokes.is_well(S, 101.5)
 
-    spokes.request(S, Request(14, 9, B, 1, 0, 7), 100.2)
-    assert not spokes.hears_us(S, 3)
+    spokes.request(S, Request(15, 9, B, 1, 0, 7), 101.7)
+    assert not spokes.hears_us(S, 101.7)
+    assert not spokes.is_well(S, 101.7)
+
+    spokes.request(S, Request(16, 14, B, 1, 0, 7), 101.8)
+    assert spokes.is_well(S, 101.8)
+
+
+def test_a_spoke_that_restarted_or_that_we_have_just_met_may_have_heard_nothing_yet(spokes: Spokes) -> None:
+    assert spokes.is_well(S, 101.4)
+    spokes.sweep(110.0)
+    assert not spokes.is_well(S, 110.0)
+
+    spokes.request(S, Request(7, 5, B, 1, 0, 7), 110.0)
+    assert spokes.is_well(S, 110.0)
+    spokes.request(S, Request(1, 0, B, 9, 0, 8), 111.4)
+    assert spokes.is_well(S, 112.8)
+    assert not spokes.is_well(PublicKey(bytes([77]) * 32), 112.8)
+
+
+def test_nobody_is_to_blame_while_our_own_host_stood_still(spokes: Spokes) -> None:
+    spokes.request(S, Request(7, 5, B, 1, 0, 7), 100.0)
+
+    spokes.excuse(160.0)
+
+    assert spokes.is_well(S, 161.4)
+    assert not spokes.is_well(S, 161.5)
+
+
+def test_claims_are_told_with_when_they_came_if_that_was_late_enough(spokes: Spokes) -> None:
+    spokes.take_claims(A, [Claim(S, 1)], 100.0)
+    spokes.take_claims(C, [Claim(S, 7)], 101.0)
+    spokes.take_claims(C, [Claim(T, 1)], 102.0)
+
+    assert spokes.claims_of([S, T], 99.0, 102.0) == {A: 100.0, C: 102.0}
+    assert spokes.claims_of([S], 100.0, 102.0) == {C: 101.0}
+    spokes.take_claims(A, [Claim(S, 1)], 103.0)
+    assert spokes.claims_of([S], 100.0, 103.0) == {A: 103.0, C: 101.0}
+    spokes.take_claims(A, [Claim(S, 1, is_lost=True)], 104.0)
+    assert spokes.claims_of([S], 99.0, 104.0) == {C: 101.0}
+    assert spokes.claims_of([S], 99.0, 116.0) == {}
+    spokes.set_alive_hubs({A})
+    assert spokes.claims_of([T], 99.0, 104.0) == {}
 
 
 def test_a_change_is_told_at_once_and_twice_more() -> None:
@@ -241,6 +285,24 @@ def test_everything_is_told_within_ten_intervals() -> None:
     assert max(len(turn) for turn in told) == 4
     assert all(len(message) <= MAX_CLAIMS for turn in told for message in turn)
     assert len(own.everything()) == 36
+
+
+def test_gateways_are_told_in_every_interval_as_far_as_four_datagrams_reach() -> None:
+    own = OwnClaims()
+    gateways = [PublicKey(number.to_bytes(32, "big")) for number in range(1, 301)]
+    for key in (*gateways, S):
+        own.claim(key, 5)
+    for _ in range(3):
+        own.news()
+        own.turn()
+
+    few = [{claim.spoke for part in own.turn(gateways[:5]) for claim in part} for _ in range(3)]
+    many = [own.turn(gateways) for _ in range(3)]
+
+    assert all(told >= set(gateways[:5]) for told in few)
+    assert {claim.spoke for turn in many for part in turn for claim in part} >= set(gateways)
+    assert max(len(turn) for turn in many) <= 6
+    assert not [claim for part in own.turn([T]) for claim in part if claim.spoke == T]
 
 
 def test_a_book_holds_only_known_spokes() -> None:

@@ -15,8 +15,8 @@ def make_net() -> Iterator[Maker]:
     """Networks with these settings, closed at the end."""
     made: list[HaNet] = []
 
-    def make(**settings: object) -> HaNet:
-        made.append(HaNet(**settings))  # type: ignore[arg-type]
+    def make(kind: type[HaNet] = HaNet, **settings: object) -> HaNet:
+        made.append(kind(**settings))  # type: ignore[arg-type]
         return made[-1]
 
     yield make

@@ -10,8 +10,15 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.configs import public_key
-from support.ha_net import HaHost, HaNet
-from wirefleet_agent.engine.ha_settings import GroupReport, HaCounters, MemberReport, SpokeReport
+from support.ha_net import SITE, HaHost, HaNet
+from wirefleet_agent.engine.ha_settings import (
+    GatewayReport,
+    GroupReport,
+    HaCounters,
+    MemberReport,
+    SiteReport,
+    SpokeReport,
+)
 from wirefleet_agent.host.metrics_views import redundancy_view
 from wirefleet_agent.observe.metrics import (
     ClusterMetrics,
@@ -159,6 +166,43 @@ def test_a_hub_that_does_not_take_part_says_so_and_nothing_stale() -> None:
     found = values(ClusterMetrics(lambda: ClusterMetricsView("wf0", None)))
 
     assert found == {("wirefleet_cluster_running",): 0}
+
+
+def test_a_hub_tells_which_gateway_of_a_site_it_uses_and_which_ones_are_well() -> None:
+    one, two = public_key("a"), public_key("b")
+    gateways = (GatewayReport(one, False, False, False), GatewayReport(two, True, True, True))
+    sites = [
+        SiteReport("lan", two, None, "in_use", 12.5, 3, gateways),
+        SiteReport("lost", one, HUBS[1], "claimed", 12.5, 3, gateways[:1]),
+    ]
+
+    found = values(RedundancyMetrics(lambda: view(groups=[], relays=[member(2)], spokes=[], sites=sites)))
+
+    assert (found["wirefleet_sites", "direct"], found["wirefleet_sites", "relayed"]) == (1, 1)
+    assert found["wirefleet_site_gateway_in_use", str(one), "lan"] == 0
+    assert found["wirefleet_site_gateway_in_use", str(two), "lan"] == 1
+    assert found["wirefleet_site_gateway_in_use", str(one), "lost"] == 1
+    assert found["wirefleet_site_gateway_well", str(one), "lan"] == 0
+    assert found["wirefleet_site_gateway_well", str(two), "lan"] == 1
+
+
+def test_a_host_without_sites_tells_nothing_of_them() -> None:
+    assert not any("site" in name for name, *_ in values(RedundancyMetrics(view)))
+
+
+def test_what_the_engine_reports_of_sites_is_what_is_told() -> None:
+    net = HaNet(spokes=3, gateways=2).settled()
+    try:
+        one, two = net.spokes[:2]
+        net.kill(one)
+        net.run_for(5)
+        found = values(RedundancyMetrics(lambda: seen_by(net.hubs[0])))
+    finally:
+        net.close()
+
+    assert found["wirefleet_site_gateway_in_use", str(two.public_key), SITE] == 1
+    assert found["wirefleet_site_gateway_well", str(one.public_key), SITE] == 0
+    assert found["wirefleet_switches_total", "site", "took_over"] == 1
 
 
 def test_what_the_engine_reports_is_what_is_told() -> None:

@@ -19,6 +19,7 @@ from wirefleet_agent.config import (
     MetricsOptions,
     PeerConfig,
     RelaysConfig,
+    SiteConfig,
     TunnelConfig,
     parse,
 )
@@ -166,6 +167,25 @@ members = ["{HUBS[1]}", "{HUBS[2]}"]
 fixed = ["{SPOKES[2]}"]
 """
 
+SITE_CONF = RELAY_CONF.replace("192.168.11.0/24", "10.1.0.0/16, fd01::/64")
+SITE_TOML = f"""\
+schema = 1
+[heartbeat]
+[[sites]]
+name = "site-10.1.0.0-16"
+members = ["{SPOKES[0]}", "{SPOKES[1]}"]
+allowed_ips = ["10.1.0.0/16", "fd01::/64"]
+[relays]
+members = ["{HUBS[1]}", "{HUBS[2]}"]
+fixed = ["{SPOKES[2]}"]
+"""
+SITE = "site-10.1.0.0-16"
+LAN = prefixes("10.1.0.0/16", "fd01::/64")
+GATEWAY_CONF = GROUP_CONF.replace("10.86.0.0/16, fd86::/64", "10.86.0.0/16, 10.1.0.0/16")
+GATEWAY_TOML = GROUP_TOML.replace('"fd86::/64"', '"10.1.0.0/16"').replace(
+    "schema = 1\n", 'schema = 1\n[host]\nlocal_networks = ["10.1.0.0/16"]\n'
+)
+
 
 def full_config() -> TunnelConfig:
     return parse(FULL_CONF, FULL_TOML, name="wf0")
@@ -245,6 +265,10 @@ def tunnel_configs(draw: st.DrawFn) -> TunnelConfig:
         role=draw(st.sampled_from([None, "hub", "spoke"])),
         metrics=draw(st.none() | _metrics),
     )
+    accepted = [prefix for peer in peers for prefix in peer.allowed_ips]
+    if accepted:
+        local = draw(st.lists(st.sampled_from(accepted), max_size=2, unique=True))
+        options = replace(options, local_networks=tuple(local))
     config = TunnelConfig("wf0", on, tuple(peers), options)
     return replace(config, options=replace(options, **draw(_redundancy(config))))
 
@@ -256,6 +280,7 @@ def _redundancy(draw: st.DrawFn, config: TunnelConfig) -> dict[str, object]:
     if len(keys) < 2 or config.options.heartbeat is not None:
         return {}
     groups: list[GroupConfig] = []
+    sites: list[SiteConfig] = []
     for peer in draw(st.lists(st.sampled_from(config.peers), max_size=2, unique_by=lambda peer: peer.public_key)):
         shared = [prefix for prefix in peer.allowed_ips if prefix not in first_addresses(peer)]
         if not shared:
@@ -263,17 +288,26 @@ def _redundancy(draw: st.DrawFn, config: TunnelConfig) -> dict[str, object]:
         others = draw(
             st.lists(st.sampled_from([key for key in keys if key != peer.public_key]), min_size=1, unique=True)
         )
+        members = tuple(draw(st.permutations([peer.public_key, *others])))
+        mine = tuple(draw(st.lists(st.sampled_from(shared), min_size=1, unique=True)))
+        if draw(st.booleans()) and not set(mine) & set(config.options.local_networks):
+            sites.append(SiteConfig(f"site-{len(sites)}", members, mine))
+            continue
         groups.append(
             GroupConfig(
                 f"group-{len(groups)}",
-                tuple(draw(st.permutations([peer.public_key, *others]))),
-                tuple(draw(st.lists(st.sampled_from(shared), min_size=1, unique=True))),
+                members,
+                mine,
                 draw(st.sampled_from(["active_standby", "priority_preempt"])),
                 draw(st.integers(0, 86400)),
             )
         )
-    relays = draw(st.none() | st.integers(1, len(keys)).map(lambda count: RelaysConfig(tuple(keys[:count]))))
+    gateways = {key for site in sites for key in site.members}
+    free = [key for key in keys if key not in gateways]
+    relays = None
+    if free:
+        relays = draw(st.none() | st.integers(1, len(free)).map(lambda count: RelaysConfig(tuple(free[:count]))))
     if relays is not None:
-        fixed = draw(st.lists(st.sampled_from(keys), unique=True))
+        fixed = draw(st.lists(st.sampled_from(free), unique=True))
         relays = replace(relays, fixed=tuple(key for key in fixed if key not in relays.members))
-    return {"groups": tuple(groups), "relays": relays}
+    return {"groups": tuple(groups), "sites": tuple(sites), "relays": relays}

@@ -14,6 +14,9 @@
 Underlay: ``net.cut(a, b)``, ``net.cut(a, b, one_way=True)``, ``net.mend(a, b)``, ``net.delay_s[a.host] = 0.4`` (on the
 way to and from that host), ``net.kill(a)``, ``net.restart(a)``, ``a.tun.is_forwarding = False``,
 ``a.state.draining = True``.
+
+A LAN behind the first spokes: ``HaNet(spokes=3, gateways=2)``; ``net.lan`` is a host there, whose packets go to
+``net.lan.router``. Behind the first two hubs: ``HaNet(has_hub_lan=True)``, ``net.hub_lan``.
 """
 
 from __future__ import annotations
@@ -38,6 +41,10 @@ from wirefleet_agent.wire.endpoint import Endpoint
 PORT = 51820
 HEARTBEAT_PORT = 51821
 OVERLAY = ipaddress.ip_network("10.86.0.0/16")
+LAN = ipaddress.ip_network("10.1.0.0/16")
+HUB_LAN = ipaddress.ip_network("10.2.0.0/16")
+SITE = "site-10.1.0.0-16"
+HUB_SITE = "site-10.2.0.0-16"
 _WALL_EPOCH = 1_700_000_000
 _TURNS = 16
 _STEP_S = 0.02
@@ -98,13 +105,46 @@ class HaHost:
         active = self.device.groups[spoke.name].active.public_key
         return None if active == spoke.public_key else active
 
+    @property
+    def site_way(self) -> PublicKey:
+        """Of a hub: whom the LAN's packets go to, a gateway or another hub."""
+        return self.device.groups[SITE].active.public_key
+
+    @property
+    def gateway(self) -> PublicKey:
+        """Of a hub: the gateway in use, or used last."""
+        direct = self.device.groups[SITE].direct
+        assert direct is not None
+        return direct.public_key
+
+
+@dataclass
+class LanHost:
+    """Behind several gateways. router: the one that it sends to, as VRRP would have it. tun: itself, for flows."""
+
+    overlay: str
+    gateways: list[HaHost]
+    router: HaHost
+    inbox: list[tuple[float, bytes]] = field(default_factory=list)
+
+    @property
+    def tun(self) -> LanHost:
+        return self
+
+    @property
+    def is_dead(self) -> bool:
+        return self.router.is_dead
+
+    def inject(self, packet: bytes) -> None:
+        self.router.tun.inject(packet)
+
 
 @dataclass
 class Flow:
     """Numbered packets from one host to another, one per step of the clock."""
 
-    source: HaHost
-    target: HaHost
+    source: HaHost | LanHost
+    target: HaHost | LanHost
     sent: int = 0
 
     @property
@@ -145,6 +185,8 @@ class HaNet:
         self,
         *,
         spokes: int = 2,
+        gateways: int = 0,
+        has_hub_lan: bool = False,
         interval_s: float = 0.5,
         misses: int = 3,
         policy: str = "active_standby",
@@ -167,8 +209,18 @@ class HaNet:
         self.spokes = [
             self._host(f"spoke-{n}", f"198.51.100.{n}", f"10.86.1.{n}", is_hub=False) for n in range(1, spokes + 1)
         ]
+        self.lan = self._lan("10.1.0.50", self.spokes[:gateways]) if gateways else None
+        self.hub_lan = self._lan("10.2.0.50", self.hubs[:2]) if has_hub_lan else None
         for host in self.hosts:
             self.start(host)
+
+    @staticmethod
+    def _lan(address: str, gateways: list[HaHost]) -> LanHost:
+        return LanHost(address, gateways, gateways[0])
+
+    @property
+    def lans(self) -> list[tuple[LanHost, ipaddress.IPv4Network]]:
+        return [(lan, prefix) for lan, prefix in ((self.lan, LAN), (self.hub_lan, HUB_LAN)) if lan is not None]
 
     @property
     def hosts(self) -> list[HaHost]:
@@ -189,6 +241,10 @@ class HaNet:
         host.tunnel = Tunnel(self.loop, device, host.tun, MemoryUdp(self.underlay, host.host), routes=MemoryRoutes())
         device.set_private_key(host.key, self.clock.now)
         device.own_addresses = frozenset(host.tun.addresses)
+        for lan, _ in self.lans:
+            if any(host is each for each in lan.gateways):
+                host.tun.behind.add(ipaddress.ip_address(lan.overlay).packed)
+                host.tun.inbox = lan.inbox
         host.tunnel.set_listen_port(PORT)
         host.tunnel.start()
         host.tun.set_link(is_up=True)
@@ -217,7 +273,8 @@ class HaNet:
             misses=self.misses,
             own_addresses=tuple(host.tun.addresses),
             addresses={other.public_key: (ipaddress.ip_address(other.overlay).packed,) for other in others},
-            groups={} if host.is_hub else {"hubs": self._group},
+            groups={HUB_SITE: self._group} if host.is_hub else {"hubs": self._group},
+            sites=frozenset({SITE}) if host.is_hub else frozenset(),
             relays=tuple(hub.public_key for hub in self.hubs if hub is not host) if host.is_hub else (),
         )
 
@@ -231,13 +288,29 @@ class HaNet:
             device.allowed_ips.insert(ipaddress.ip_network(hub.overlay), peer)
         keys = [hub.public_key for hub in self.hubs if hub is not host]
         if not host.is_hub:
-            device.set_group("hubs", keys, [OVERLAY], active=keys[0], now=now)
+            prefixes = [OVERLAY, *(prefix for _, prefix in self.lans)]
+            device.set_group("hubs", keys, prefixes, active=keys[0], now=now)
             return
+        self._configure_sites(host, keys)
         for spoke in self.spokes:
-            device.add_peer(spoke.public_key, now)
             prefix = ipaddress.ip_network(spoke.overlay)
             members = [spoke.public_key, *keys]
             device.set_group(spoke.name, members, [prefix], active=spoke.public_key, direct=spoke.public_key, now=now)
+
+    def _configure_sites(self, hub: HaHost, hubs: list[PublicKey]) -> None:
+        device, now = hub.device, self.clock.now
+        for spoke in self.spokes:
+            device.add_peer(spoke.public_key, now)
+        if self.lan is not None:
+            gateways = [spoke.public_key for spoke in self.lan.gateways]
+            first = gateways[0]
+            device.set_group(SITE, [*gateways, *hubs], [LAN], active=first, direct=first, gateways=gateways, now=now)
+        if self.hub_lan is not None:
+            others = [other.public_key for other in self.hub_lan.gateways if other is not hub]
+            if len(others) == 1:
+                device.allowed_ips.insert(HUB_LAN, device.peers[others[0]])
+            else:
+                device.set_group(HUB_SITE, others, [HUB_LAN], active=others[0], now=now)
 
     def _reconnect(self, host: HaHost, key: PublicKey) -> None:
         host.reconnects.append((self.clock.now, key))
@@ -310,7 +383,7 @@ class HaNet:
         reports = host.ha.relay_reports() if host.is_hub else host.ha.group_reports()[0].members
         return all(report.state == "alive" for report in reports)
 
-    def flow(self, source: HaHost, target: HaHost) -> Flow:
+    def flow(self, source: HaHost | LanHost, target: HaHost | LanHost) -> Flow:
         """Begins with the next step. Ends with ``end_flows``."""
         flow = Flow(source, target)
         self._flows.append(flow)

@@ -19,12 +19,13 @@ class KernelTun(MemoryTun):
     """A TUN interface with a kernel behind it: transit goes back into the tunnel, the rest to sockets or to ``inbox``.
 
     inbox: (when, packet) of what came for one of this host's addresses and no socket. is_forwarding: as the sysctl.
-    looped: transit whose hops were used up.
+    looped: transit whose hops were used up. behind: addresses on a LAN of this host, which end in ``inbox`` as well.
     """
 
     def __init__(self, name: str, addresses: Sequence[str], clock: Callable[[], float]) -> None:
         super().__init__(name)
         self.addresses = {ipaddress.ip_address(address).packed for address in addresses}
+        self.behind: set[bytes] = set()
         self.is_forwarding = False
         self.inbox: list[tuple[float, bytes]] = []
         self.looped = 0
@@ -50,6 +51,8 @@ class KernelTun(MemoryTun):
             else:
                 source_port = int.from_bytes(datagram[:2], "big")
                 socket.arrive(Heartbeat(datagram[8:], source, source_port, destination))
+        elif destination in self.behind:
+            self.inbox.append((self._clock(), packet))
         elif self.is_forwarding:
             at = 8 if is_v4 else 7
             if packet[at] <= 1:

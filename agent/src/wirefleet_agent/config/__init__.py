@@ -18,11 +18,12 @@ from .model import (
     RelaysConfig,
     Role,
     Route,
+    SiteConfig,
     Table,
     TunnelConfig,
 )
 from .names import is_tunnel_name
-from .ownership import Ownership, OwningGroup, heartbeat_addresses, ownership
+from .ownership import Ownership, OwningGroup, grouped_prefixes, heartbeat_addresses, ownership
 from .parsing import MAX_TEXT_CHARACTERS, parse, with_secrets
 from .planning import numeric_endpoint, plan_changes
 from .problems import ConfigErrors, ValueProblem
@@ -56,11 +57,13 @@ __all__ = [
     "RelaysConfig",
     "Role",
     "Route",
+    "SiteConfig",
     "Table",
     "TunnelConfig",
     "ValueProblem",
     "default_route_rules",
     "effective_fwmark",
+    "grouped_prefixes",
     "heartbeat_addresses",
     "is_tunnel_name",
     "needed_routes",

@@ -131,7 +131,8 @@ class SetGroup:
     """Make a group, or make the one of this name so. direct: the member that the prefixes are of, if there is one.
 
     active: who is active at first. A group that is there keeps its active member unless ``is_moved``: the configured
-    one has changed. renamed_from: the group whose place this one takes, and whose active member it keeps likewise.
+    one has changed; likewise its direct member, which may be any of the ``gateways``. renamed_from: the group whose
+    place this one takes, and whose active member it keeps likewise.
     """
 
     name: str
@@ -141,6 +142,7 @@ class SetGroup:
     direct: PublicKey | None = None
     is_moved: bool = False
     renamed_from: str | None = None
+    gateways: tuple[PublicKey, ...] = ()
     op: ClassVar[str] = "set_group"
 
     @property

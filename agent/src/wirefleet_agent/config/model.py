@@ -103,8 +103,23 @@ class RelaysConfig:
 
 
 @dataclass(frozen=True)
+class SiteConfig:
+    """One ``[[sites]]`` of a hub: members, the gateways of a LAN, best first, and ``allowed_ips``, the LAN's prefixes.
+
+    In the .conf the prefixes are those of the gateway that is used first.
+    """
+
+    name: str
+    members: tuple[PublicKey, ...]
+    allowed_ips: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True)
 class AgentOptions:
-    """What ``<tunnel>.toml`` says: everything that WireGuard has no words for. heartbeat None: none are sent."""
+    """What ``<tunnel>.toml`` says: everything that WireGuard has no words for. heartbeat None: none are sent.
+
+    local_networks: of the host's own LAN, accepted from peers, but never routed into the tunnel.
+    """
 
     is_forwarding: bool = False
     log_level: LogLevel = "info"
@@ -113,7 +128,9 @@ class AgentOptions:
     metrics: MetricsOptions | None = None
     heartbeat: HeartbeatConfig | None = None
     groups: tuple[GroupConfig, ...] = ()
+    sites: tuple[SiteConfig, ...] = ()
     relays: RelaysConfig | None = None
+    local_networks: tuple[Prefix, ...] = ()
     cluster: ClusterOptions | None = None
 
 

@@ -15,6 +15,7 @@ from .model import PeerConfig, TunnelConfig
 from .names import LINUX_NAME_HINT, WINDOWS_NAME_HINT, is_tunnel_name
 from .problems import ConfigErrors, Problems, TooManyProblems
 from .redundancy_syntax import check_redundancy
+from .site_syntax import check_sites
 from .toml_cluster import check_cluster
 from .toml_reader import TomlReader
 from .toml_syntax import read_toml
@@ -56,7 +57,9 @@ def parse(
             peers = tuple(_named(peer, toml.names) for peer in config.peers)
             config = replace(config, options=toml.options, peers=peers)
             if not conf_problems.errors and not toml_problems.errors:
-                check_redundancy(config, TomlReader(toml.places, toml_problems))
+                reader = TomlReader(toml.places, toml_problems)
+                check_redundancy(config, reader)
+                check_sites(config, reader)
             if toml.options.cluster is not None:
                 addresses = {str(address.ip) for address in config.interface.addresses}
                 check_cluster(toml.options.cluster, own_public_key, addresses, toml_problems)

@@ -142,17 +142,19 @@ def _groups(was: Mapping[str, OwningGroup], will: Mapping[str, OwningGroup]) -> 
         before = was.get(former or name)
         if before != group:
             is_moved = before is not None and before.start != group.start
-            yield c.SetGroup(name, group.members, group.prefixes, group.start, group.direct, is_moved, former)
+            yield c.SetGroup(
+                name, group.members, group.prefixes, group.start, group.direct, is_moved, former, group.gateways
+            )
     yield from (c.RemoveGroup(name) for name in gone if name in renamed)
 
 
 def _renamed_from(group: OwningGroup, gone: Iterable[OwningGroup]) -> str | None:
     """The group that ends while this one gets prefixes of it and has members of it: its traffic need not move."""
-    if group.direct is not None:
+    if group.is_spokes:
         return None
     prefixes, members = set(group.prefixes), set(group.members)
     for each in gone:
-        if each.direct is None and not prefixes.isdisjoint(each.prefixes) and not members.isdisjoint(each.members):
+        if not each.is_spokes and not prefixes.isdisjoint(each.prefixes) and not members.isdisjoint(each.members):
             return each.name
     return None
 

@@ -19,6 +19,8 @@
     [relays]                         # on a hub
     members = ["K2=", "K3="]         # the other hubs: every other peer may come by them
     fixed = ["S9="]                  # but these
+
+``[[sites]]`` are in ``site_syntax``.
 """
 
 from __future__ import annotations
@@ -37,9 +39,10 @@ from .model import (
     PeerConfig,
     Prefix,
     RelaysConfig,
+    SiteConfig,
     TunnelConfig,
 )
-from .ownership import first_addresses
+from .ownership import first_addresses, grouped_prefixes
 from .problems import quote
 from .toml_reader import TomlReader
 
@@ -47,8 +50,9 @@ MIN_MEMBERS = 2
 MAX_MEMBERS = 16
 MAX_RELAYS = MAX_MEMBERS - 1
 MAX_GROUPS = 1024
+_Shared = GroupConfig | SiteConfig
 _MAX_HOLD_S = 86400
-_GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
 def read_heartbeat(document: Mapping[str, object], reader: TomlReader) -> HeartbeatConfig | None:
@@ -100,17 +104,18 @@ def read_relays(document: Mapping[str, object], reader: TomlReader) -> RelaysCon
 def check_redundancy(config: TunnelConfig, reader: TomlReader) -> None:
     """What the .toml says against what the .conf says."""
     options = config.options
-    if not (options.heartbeat or options.groups or options.relays):
+    if not (options.heartbeat or options.groups or options.sites or options.relays):
         return
     by_key = {peer.public_key: peer for peer in config.peers}
     if options.heartbeat is not None and options.heartbeat.port == config.interface.listen_port:
         hint = "51821 is usual beside 51820"
         reader.problem("heartbeat", "port", "this is the tunnel's ListenPort", hint)
     owners: dict[Prefix, PublicKey] = {}
-    if options.groups:
+    if options.groups or options.sites:
         owners = {prefix: peer.public_key for peer in by_key.values() for prefix in peer.allowed_ips}
-    for number, group in enumerate(options.groups):
-        section = f"groups.{number}"
+    shared: list[tuple[str, _Shared]] = [(f"groups.{number}", group) for number, group in enumerate(options.groups)]
+    shared += [(f"sites.{number}", site) for number, site in enumerate(options.sites)]
+    for section, group in shared:
         _check_peers(section, "members", group.members, by_key, reader)
         _check_prefixes(section, group, owners, reader)
         _check_own_addresses(section, group, by_key, reader)
@@ -123,7 +128,7 @@ def check_redundancy(config: TunnelConfig, reader: TomlReader) -> None:
 
 def _group(section: str, table: Mapping[str, object], reader: TomlReader) -> GroupConfig:
     name = reader.get(section, table, "name", str)
-    if name is None or not _GROUP_NAME.fullmatch(name):
+    if name is None or not GROUP_NAME.fullmatch(name):
         hint = '1 to 32 letters, digits, . _ or -, as in name = "hubs"'
         reader.problem(section, "name", "a group needs a name", hint)
     members = reader.different(section, table, "members", values.parse_public_key)
@@ -150,7 +155,7 @@ def _check_peers(
             reader.problem(section, key, f"{member} is no peer of the .conf", "add the peer, or take it out here")
 
 
-def _check_prefixes(section: str, group: GroupConfig, owners: Mapping[Prefix, PublicKey], reader: TomlReader) -> None:
+def _check_prefixes(section: str, group: _Shared, owners: Mapping[Prefix, PublicKey], reader: TomlReader) -> None:
     """Each is in the .conf, and all of them at one member."""
     active: PublicKey | None = None
     for prefix in group.allowed_ips:
@@ -162,14 +167,15 @@ def _check_prefixes(section: str, group: GroupConfig, owners: Mapping[Prefix, Pu
         elif active is None:
             active = owner
         elif owner != active:
-            message = f"in the .conf {prefix} is at {owner}, but others of the group are at {active}"
+            what = "site" if isinstance(group, SiteConfig) else "group"
+            message = f"in the .conf {prefix} is at {owner}, but others of the {what} are at {active}"
             reader.problem(section, "allowed_ips", message, "one member starts active: give it all of them there")
 
 
 def _check_own_addresses(
-    section: str, group: GroupConfig, peers: Mapping[PublicKey, PeerConfig], reader: TomlReader
+    section: str, group: _Shared, peers: Mapping[PublicKey, PeerConfig], reader: TomlReader
 ) -> None:
-    """A group must not own a member's overlay address: another member could speak in its name."""
+    """A group or a site must not own a member's overlay address: another member could speak in its name."""
     for member in group.members:
         peer = peers.get(member)
         for prefix in () if peer is None else first_addresses(peer):
@@ -181,8 +187,9 @@ def _check_own_addresses(
 
 def _check_addresses(options: AgentOptions, peers: Mapping[PublicKey, PeerConfig], reader: TomlReader) -> None:
     """Heartbeats go to an address that is the member's own."""
-    grouped = {prefix for group in options.groups for prefix in group.allowed_ips}
+    grouped = grouped_prefixes(options)
     lists = [(f"groups.{number}", group.members) for number, group in enumerate(options.groups)]
+    lists += [(f"sites.{number}", site.members) for number, site in enumerate(options.sites)]
     if options.relays is not None:
         lists.append(("relays", options.relays.members))
     for section, members in lists:

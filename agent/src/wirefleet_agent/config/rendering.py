@@ -79,7 +79,10 @@ def render_toml(config: TunnelConfig) -> str:
         lines.append(f"name = {_toml_text(options.host)}")
     if options.role is not None:
         lines.append(f"role = {_toml_text(options.role)}")
-    lines += [f"forwarding = {str(options.is_forwarding).lower()}", "", "[logging]"]
+    lines.append(f"forwarding = {str(options.is_forwarding).lower()}")
+    if options.local_networks:
+        lines.append(f"local_networks = {_toml_list(options.local_networks)}")
+    lines += ["", "[logging]"]
     lines.append(f"level = {_toml_text(options.log_level)}")
     if options.metrics is not None:
         lines += ["", *metrics_lines(options.metrics)]
@@ -102,6 +105,9 @@ def _redundancy_lines(options: AgentOptions) -> Iterator[str]:
         yield from ("", "[[groups]]", f"name = {_toml_text(group.name)}")
         yield from (f"members = {_toml_list(group.members)}", f"allowed_ips = {_toml_list(group.allowed_ips)}")
         yield from (f"policy = {_toml_text(group.policy)}", f"hold_s = {group.hold_s}")
+    for site in options.sites:
+        yield from ("", "[[sites]]", f"name = {_toml_text(site.name)}")
+        yield from (f"members = {_toml_list(site.members)}", f"allowed_ips = {_toml_list(site.allowed_ips)}")
     if relays is not None:
         yield from ("", "[relays]", f"members = {_toml_list(relays.members)}")
         if relays.fixed:

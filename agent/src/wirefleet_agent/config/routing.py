@@ -4,12 +4,13 @@
 
 As wg-quick(8) does it. ``Table = auto``: a route per allowed IP in the main table, except what is covered already; a
 default route goes to a table of its own, and two policy rules send everything there that does not carry the tunnel's
-own firewall mark. ``Table = N``: every route in table N, no rules. ``Table = off``: nothing.
+own firewall mark. ``Table = N``: every route in table N, no rules. ``Table = off``: nothing. The host's own LANs
+(``local_networks``) get none, whatever the table: the host reaches them itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from .model import InterfaceConfig, PeerConfig, Prefix, Route, TunnelConfig
 
@@ -18,14 +19,17 @@ MAIN_TABLE = 254
 _RESERVED_TABLES = range(253, 256)
 
 
-def needed_routes(interface: InterfaceConfig, peers: Iterable[PeerConfig]) -> set[Prefix]:
+def needed_routes(
+    interface: InterfaceConfig, peers: Iterable[PeerConfig], local: Collection[Prefix] = ()
+) -> set[Prefix]:
     """The prefixes that need a route: each allowed IP that no wider one and no network of the interface covers.
 
-    A default route covers nothing: with ``Table = auto`` it stands in another table.
+    A default route covers nothing: with ``Table = auto`` it stands in another table. local: prefixes that are of the
+    host's own LAN; they need none and cover nothing either.
     """
     if interface.table == "off":
         return set()
-    prefixes: set[Prefix] = {prefix for peer in peers for prefix in peer.allowed_ips}
+    prefixes: set[Prefix] = {prefix for peer in peers for prefix in peer.allowed_ips}.difference(local)
     defaults: set[Prefix] = {prefix for prefix in prefixes if prefix.prefixlen == 0}
     own: set[Prefix] = set()
     if interface.table in ("auto", MAIN_TABLE):
@@ -58,7 +62,7 @@ def planned_routes(config: TunnelConfig) -> set[Route]:
     rules = default_route_rules(config)
     return {
         Route(prefix, rules if rules is not None and prefix.prefixlen == 0 else number)
-        for prefix in needed_routes(config.interface, config.peers)
+        for prefix in needed_routes(config.interface, config.peers, config.options.local_networks)
     }
 
 
@@ -66,7 +70,8 @@ def default_route_rules(config: TunnelConfig) -> int | None:
     """The number that is both the firewall mark and the table of the default route; None if rules are not needed."""
     if config.interface.table != "auto":
         return None
-    if not any(prefix.prefixlen == 0 for peer in config.peers for prefix in peer.allowed_ips):
+    defaults = {prefix for peer in config.peers for prefix in peer.allowed_ips if prefix.prefixlen == 0}
+    if defaults <= set(config.options.local_networks):
         return None
     number = config.interface.fwmark or config.interface.listen_port or DEFAULT_FWMARK
     return DEFAULT_FWMARK if number in _RESERVED_TABLES else number

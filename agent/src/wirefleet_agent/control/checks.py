@@ -111,6 +111,8 @@ def _check_group(change: c.SetGroup, peers: PeersAfter) -> None:
         raise _refused(change, f"a group has 1 to {MAX_GROUP_MEMBERS} different members", None)
     if change.active not in members or (change.direct is not None and change.direct not in members):
         raise _refused(change, "the active and the direct member are members", None)
+    if change.gateways and (change.direct not in change.gateways or not members.issuperset(change.gateways)):
+        raise _refused(change, "gateways are members, and the direct one is one of them", None)
     for key in change.members:
         if key not in peers:
             raise _refused(change, f"{key} is no peer", "somebody else changed the tunnel: see wg show")

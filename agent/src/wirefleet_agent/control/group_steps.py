@@ -29,12 +29,17 @@ def apply_group_change(device: Device, change: c.SetGroup | c.RemoveGroup, now: 
     former = group or device.groups.get(change.renamed_from or "")
     if former is not None and former.active.public_key in change.members and not change.is_moved:
         active = former.active.public_key
-    after = device.set_group(change.name, change.members, change.prefixes, active=active, direct=change.direct, now=now)
+    direct = change.direct
+    if former is not None and former.direct is not None and not change.is_moved:
+        direct = former.direct.public_key if former.direct.public_key in change.gateways else direct
+    after = device.set_group(
+        change.name, change.members, change.prefixes, active=active, direct=direct, gateways=change.gateways, now=now
+    )
     return _shape(after) != before
 
 
 def _shape(group: Group) -> tuple[object, ...]:
-    return group.members, frozenset(group.prefixes), group.direct, group.active
+    return group.members, frozenset(group.prefixes), group.direct, group.gateways, group.active
 
 
 def give(device: Device, prefix: Prefix, peer: Peer) -> bool:
@@ -64,6 +69,7 @@ class _Outlasting:
     prefixes: tuple[Prefix, ...]
     active: PublicKey
     direct: PublicKey | None
+    gateways: tuple[PublicKey, ...]
 
 
 class OutlastingGroups:
@@ -84,7 +90,7 @@ class OutlastingGroups:
     def restore(self, now: float) -> None:
         """A prefix that somebody else was given stays there.
 
-        A group without members, prefixes, or the direct member that it had, is not restored.
+        A group without members, prefixes, or any member that could be direct where there was one, is not restored.
         """
         device = self._device
         for group in self._groups:
@@ -96,10 +102,14 @@ class OutlastingGroups:
                 for prefix in group.prefixes
                 if (owner := device.allowed_ips.owner_of(prefix)) is None or owner is live or owner in present
             ]
-            if not members or not prefixes or not (group.direct is None or group.direct in members):
+            gateways = [key for key in group.gateways if key in members]
+            direct = group.direct
+            if direct is not None and direct not in members:
+                direct = gateways[0] if gateways else None
+            if not members or not prefixes or (direct is None) != (group.direct is None):
                 continue
             active = group.active if group.active in members else members[0]
-            device.set_group(group.name, members, prefixes, active=active, direct=group.direct, now=now)
+            device.set_group(group.name, members, prefixes, active=active, direct=direct, gateways=gateways, now=now)
 
 
 def _remembered(group: Group) -> _Outlasting:
@@ -109,4 +119,5 @@ def _remembered(group: Group) -> _Outlasting:
         group.prefixes,
         group.active.public_key,
         None if group.direct is None else group.direct.public_key,
+        tuple(peer.public_key for peer in group.gateways),
     )

@@ -7,7 +7,8 @@ one member owns by itself, as a hub its own /32, is neither taken from another m
 holds the group, not its active member: a switch is one assignment, costs no session and leaves every cache as it is.
 
 A group may have a *direct* member: the one that the prefixes are of, while the others only forward. Its hosts take our
-own addresses from us alone, so what we send from one of them goes to it directly, whoever is active.
+own addresses from us alone, so what we send from one of them goes to it directly, whoever is active. Where the prefixes
+are of several members, the *gateways* of a site, the direct one is one of these, and another one may take its place.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ class Group:
 
     members: in the order that was given; empty once the group has ended. active: whom outbound traffic goes to, since
     the moment ``since`` (monotonic seconds). is_relayed: there is a direct member and it is not the active one.
+    gateways: members that can be direct; empty if only one can, or none.
     """
 
-    __slots__ = ("_allowed_ips", "_environment", "active", "direct", "is_relayed", "members", "name", "since")
+    __slots__ = (
+        "_allowed_ips", "_environment", "active", "direct", "gateways", "is_relayed", "members", "name", "since",
+    )  # fmt: skip
 
     def __init__(
         self, name: str, active: Peer, environment: Environment, allowed_ips: AllowedIps, *, since: float
@@ -43,6 +47,7 @@ class Group:
         self.members: tuple[Peer, ...] = ()
         self.active = active
         self.direct: Peer | None = None
+        self.gateways: tuple[Peer, ...] = ()
         self.is_relayed = False
         self.since = since
 
@@ -94,10 +99,11 @@ class Groups:
         prefixes: Iterable[Prefix],
         active: PublicKey,
         direct: PublicKey | None,
+        gateways: Sequence[PublicKey],
         now: float,
     ) -> Group:
         """See ``Device.set_group``."""
-        peers = self._checked(members, active, direct)
+        peers = self._checked(members, active, direct, gateways)
         group = self._by_name.get(name)
         if group is None:
             group = self._by_name[name] = Group(
@@ -111,6 +117,7 @@ class Groups:
             self._of_peer.setdefault(peer, {})[group] = None
         group.members = peers
         group.direct = None if direct is None else self._peers[direct]
+        group.gateways = tuple(self._peers[key] for key in gateways)
         self._activate(group, self._peers[active], now)
         wanted = dict.fromkeys(prefixes)
         for prefix in group.prefixes:
@@ -132,32 +139,42 @@ class Groups:
             return
         for peer in group.members:
             self._leave(group, peer)
-        group.members = ()
+        group.members = group.gateways = ()
         self._allowed_ips.remove_all(group)
 
-    def switch(self, group: Group, to: PublicKey, now: float) -> None:
+    def switch(self, group: Group, to: PublicKey, direct: PublicKey | None, now: float) -> None:
         """See ``Device.switch``."""
         peer = self._peers.get(to)
         if peer is None or peer not in group.members:
             raise ValueError(f"{to} is no member of {group.name}")
-        before = group.active
-        if peer is not before:
-            self._activate(group, peer, now)
-            self._reroute_staged(before, now)
+        gateway = group.direct if direct is None else self._peers.get(direct)
+        if gateway is not group.direct and gateway not in group.gateways:
+            raise ValueError(f"{direct} is no gateway of {group.name}")
+        if (peer, gateway) == (group.active, group.direct):
+            return
+        before = dict.fromkeys((group.active, group.direct))
+        group.direct = gateway
+        self._activate(group, peer, now)
+        for each in before:
+            if each is not None:
+                self._reroute_staged(each, now)
 
     def forget(self, peer: Peer, now: float) -> None:
         """The peer is being removed: the first member left takes its place where it was active.
 
-        Where it was direct the group ends. Its prefixes are those of the peer that goes: the others would only send its
-        packets to each other, and could speak in its name.
+        Where it was direct the first gateway left does; without one the group ends. Its prefixes are those of the peer
+        that goes: the others would only send its packets to each other, and could speak in its name.
         """
         for group in tuple(self._of_peer.get(peer, ())):
             left = tuple(member for member in group.members if member is not peer)
-            if not left or group.direct is peer:
+            gateways = tuple(gateway for gateway in group.gateways if gateway is not peer)
+            if not left or (group.direct is peer and not gateways):
                 self.remove(group.name)
                 continue
             self._leave(group, peer)
-            group.members = left
+            group.members, group.gateways = left, gateways
+            if group.direct is peer:
+                group.direct = gateways[0]
             self._activate(group, left[0] if group.active is peer else group.active, now)
         self._reroute_staged(peer, now)
 
@@ -170,11 +187,19 @@ class Groups:
         owner = self._allowed_ips.lookup(destination)
         return owner.member_for(source) if type(owner) is Group else owner
 
-    def _checked(self, members: Sequence[PublicKey], active: PublicKey, direct: PublicKey | None) -> tuple[Peer, ...]:
+    def _checked(
+        self,
+        members: Sequence[PublicKey],
+        active: PublicKey,
+        direct: PublicKey | None,
+        gateways: Sequence[PublicKey],
+    ) -> tuple[Peer, ...]:
         if not 1 <= len(members) <= MAX_GROUP_MEMBERS or len(set(members)) != len(members):
             raise ValueError(f"a group has 1 to {MAX_GROUP_MEMBERS} different members")
         if active not in members or (direct is not None and direct not in members):
             raise ValueError("the active and the direct member are members")
+        if gateways and (direct not in gateways or not set(gateways) <= set(members)):
+            raise ValueError("gateways are members, and the direct one is one of them")
         try:
             return tuple(self._peers[key] for key in members)
         except KeyError as error:

@@ -192,28 +192,30 @@ class DeviceSettings:
         *,
         active: PublicKey,
         direct: PublicKey | None = None,
+        gateways: Sequence[PublicKey] = (),
         now: float,
     ) -> Group:
         """Make a group, or make the one of this name so: it stays the same object. Its prefixes move to it.
 
-        Raises ValueError, and nothing has changed: members are 1 to 16 different peers, the active and the direct one
-        among them.
+        gateways: the members that may be direct, where there are several. Raises ValueError, and nothing has changed:
+        members are 1 to 32 different peers, the active and the direct one and the gateways among them.
         """
         self._now = now
-        return self._groups.set(name, members, prefixes, active, direct, now)
+        return self._groups.set(name, members, prefixes, active, direct, gateways, now)
 
     def remove_group(self, name: str, now: float) -> None:
         """The group ends, and nobody owns its prefixes any more; an unknown one is no error."""
         self._now = now
         self._groups.remove(name)
 
-    def switch(self, group: Group, to: PublicKey, now: float) -> None:
+    def switch(self, group: Group, to: PublicKey, now: float, *, direct: PublicKey | None = None) -> None:
         """Send the group's outbound packets to another member from now on, also those that wait for a session.
 
-        Costs no session. Raises ValueError if ``to`` is no member.
+        direct: the gateway that our own packets go to from now on, None: the one so far. Costs no session. Raises
+        ValueError if ``to`` is no member or ``direct`` no gateway.
         """
         self._now = now
-        self._groups.switch(group, to, now)
+        self._groups.switch(group, to, direct, now)
 
     def groups_of(self, peer: Peer) -> tuple[Group, ...]:
         """The groups that the peer is a member of."""

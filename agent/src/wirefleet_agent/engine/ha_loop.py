@@ -8,7 +8,7 @@ who                   does what
 every host            answers heartbeats of its peers, a limited number per second and peer
 a spoke, a hub        asks the members of its groups, or the other hubs, every interval; calls those that are down
 a spoke               decides which hub each group uses, switches, and says so; probes whether that hub forwards
-a hub                 follows what spokes say, and tells the other hubs which spokes use it
+a hub                 follows what spokes say, tells the other hubs which spokes use it, chooses the gateways of sites
 ====================  ==============================================================================================
 
 A heartbeat is believed because of where it comes from: an overlay address that the tunnel lets only this peer send
@@ -36,7 +36,7 @@ from .ha_hub import HubSide
 from .ha_inbox import NOT_ALLOWED, UNEXPECTED_REPLY, Inbox
 from .ha_members import Member, Members
 from .ha_sender import Sender
-from .ha_settings import GroupReport, HaContext, HaCounters, HaSettings, MemberReport, SpokeReport
+from .ha_settings import GroupReport, HaContext, HaCounters, HaSettings, MemberReport, SiteReport, SpokeReport
 from .ha_sockets import HeartbeatSockets
 from .loop import Handle, Loop
 from .tunnel import Tunnel
@@ -92,7 +92,9 @@ class HaLoop:
             [*(peer.public_key for group in ours for peer in group.members), *settings.relays], now
         )
         self._groups.set_groups({group.name: settings.groups[group.name] for group in ours}, now)
-        self._configure_hub([group for group in groups if group.direct is not None], now)
+        self._configure_hub(
+            [group for group in groups if group.direct is not None or group.name in settings.sites], now
+        )
         if self._is_running:
             if before is None or (before.port, before.own_addresses) != (settings.port, settings.own_addresses):
                 self._sockets.open(settings)
@@ -114,7 +116,7 @@ class HaLoop:
                 on_switched=self._tunnel.flush,
                 now=now,
             )
-        self._hub.set_groups(groups, now)
+        self._hub.set_groups(groups, settings.sites, now)
 
     def start(self) -> None:
         """After ``configure``."""
@@ -174,6 +176,10 @@ class HaLoop:
     def spoke_reports(self) -> list[SpokeReport]:
         return [] if self._hub is None else self._hub.reports(self._loop.now())
 
+    def site_reports(self) -> list[SiteReport]:
+        """On a hub: LANs behind several spokes."""
+        return [] if self._hub is None else self._hub.site_reports(self._loop.now())
+
     # Turns
 
     def _turn(self) -> None:
@@ -201,13 +207,12 @@ class HaLoop:
         if now >= self._interval_at:
             self._interval_at = now + self._settings.interval_s
             if self._hub is not None:
-                self._hub.turn(now)
-                self._sender.claims(self._alive_relays(), self._hub.spokes.own.turn())
+                self._sender.claims(self._alive_relays(), self._hub.turn(now))
 
     def _excuse(self, now: float, grace_s: float | None = None) -> None:
         self._members.excuse(now, grace_s)
         if self._hub is not None:
-            self._hub.spokes.excuse(now)
+            self._hub.excuse(now)
 
     def _look_at(self, member: Member, now: float) -> None:
         if member.liveness.check(now):
@@ -274,9 +279,11 @@ class HaLoop:
         self._context.reconnect(member.key)
 
     def _probe(self, now: float) -> None:
+        """Not over relays: a hub takes another hub's address from that hub alone, so none forwards for another one."""
+        assert self._settings is not None
         alive = self._members.alive()
         vias = {group.active.public_key for group in self._groups} | self._probes.broken
-        for via in vias & set(alive):
+        for via in (vias & set(alive)).difference(self._settings.relays):
             targets = [key for key in alive if key != via and self._groups.is_sibling(key, via)]
             probe = self._probes.next_probe(via, targets, now)
             if probe is not None:

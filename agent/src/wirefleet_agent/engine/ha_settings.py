@@ -52,8 +52,8 @@ class GroupSettings:
 class HaSettings:
     """own_addresses: packed, of this host. addresses: packed heartbeat addresses of peers, IPv4 before IPv6.
 
-    groups: by name, those whose members this host asks. relays: on a hub, the other hubs. On a hub every group of the
-    device with a direct member is a spoke's.
+    groups: by name, those whose members this host asks. relays: on a hub, the other hubs. sites: on a hub, the names of
+    groups of LANs behind several spokes. There every other group of the device with a direct member is a spoke's.
     """
 
     port: int
@@ -63,6 +63,7 @@ class HaSettings:
     addresses: Mapping[PublicKey, tuple[bytes, ...]]
     groups: Mapping[str, GroupSettings] = field(default_factory=dict)
     relays: tuple[PublicKey, ...] = ()
+    sites: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -138,3 +139,29 @@ class SpokeReport:
     hears_us: bool
     via: PublicKey | None
     reason: str
+
+
+@dataclass(frozen=True)
+class GatewayReport:
+    """is_well: it is heard and hears us, which a hub that has just started believes of all."""
+
+    key: PublicKey
+    is_heard: bool
+    hears_us: bool
+    is_well: bool
+
+
+@dataclass(frozen=True)
+class SiteReport:
+    """On a hub. gateway: in use, or used last. via: None is directly. reason: as in ``ha.site_routes.SiteReason``.
+
+    since_s: for how long packets have gone where they go. switches: since the start.
+    """
+
+    name: str
+    gateway: PublicKey
+    via: PublicKey | None
+    reason: str
+    since_s: float
+    switches: int
+    gateways: tuple[GatewayReport, ...]

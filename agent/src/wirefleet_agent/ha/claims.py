@@ -4,12 +4,13 @@
 
 A change is told at once and twice more with the next intervals, since a datagram may be lost; everything is told
 again within ten intervals, a tenth per interval, so that a hub that restarted knows soon. A claim that was not repeated
-for 30 intervals lapses. One thousand spokes are 4 datagrams per interval to each other hub.
+for 30 intervals lapses. One thousand spokes are 4 datagrams per interval to each other hub. Gateways of sites are told
+in every interval, as many as 4 more datagrams hold: a hub that lost them waits for a new claim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 from ..keys import PublicKey
@@ -18,6 +19,7 @@ from .messages import MAX_CLAIMS, Claim, is_newer_count
 ROUND_INTERVALS = 10
 LAPSE_INTERVALS = 30
 _REPEATS = 3
+_MAX_OFTEN = 4 * MAX_CLAIMS
 
 
 class ClaimBook:
@@ -59,6 +61,14 @@ class ClaimBook:
             if not claim.is_lost and now - at < self._lapse_s
         }
 
+    def received(self, spoke: PublicKey, now: float) -> dict[PublicKey, float]:
+        """When the last claim came, by hub that claims it."""
+        return {
+            hub: at
+            for hub, (claim, at) in self._claims.get(spoke, {}).items()
+            if not claim.is_lost and now - at < self._lapse_s
+        }
+
 
 class OwnClaims:
     """What this hub tells the others."""
@@ -67,6 +77,11 @@ class OwnClaims:
         self._mine: dict[PublicKey, Claim] = {}
         self._changed: dict[PublicKey, tuple[Claim, int]] = {}
         self._round: list[PublicKey] = []
+        self._often_at = 0
+
+    def has(self, spoke: PublicKey) -> bool:
+        """Whether we claim it."""
+        return spoke in self._mine
 
     @property
     def has_news(self) -> bool:
@@ -95,14 +110,17 @@ class OwnClaims:
         fresh = [claim for claim, left in self._changed.values() if left == _REPEATS]
         return self._told(fresh)
 
-    def turn(self) -> list[tuple[Claim, ...]]:
-        """Once per interval: changes that are to be repeated, and a part of everything."""
+    def turn(self, often: Sequence[PublicKey] = ()) -> list[tuple[Claim, ...]]:
+        """Once per interval: changes that are to be repeated, a part of everything, and those of ``often``."""
         due = {claim.spoke: claim for claim, _ in self._changed.values()}
         if not self._round:
             self._round = list(self._mine)
         share = -(-len(self._mine) // ROUND_INTERVALS)
         for _ in range(min(share, len(self._round))):
             spoke = self._round.pop()
+            if spoke in self._mine:
+                due.setdefault(spoke, self._mine[spoke])
+        for spoke in self._next_of(often):
             if spoke in self._mine:
                 due.setdefault(spoke, self._mine[spoke])
         return self._told(list(due.values()))
@@ -116,6 +134,14 @@ class OwnClaims:
         for spoke in self._mine.keys() - spokes:
             del self._mine[spoke]
             self._changed.pop(spoke, None)
+
+    def _next_of(self, often: Sequence[PublicKey]) -> Sequence[PublicKey]:
+        """All of them, or the next part if they are too many."""
+        if len(often) <= _MAX_OFTEN:
+            return often
+        start = self._often_at % len(often)
+        self._often_at = start + _MAX_OFTEN
+        return (*often[start : start + _MAX_OFTEN], *often[: max(0, start + _MAX_OFTEN - len(often))])
 
     def _told(self, claims: list[Claim]) -> list[tuple[Claim, ...]]:
         for claim in claims:

@@ -12,7 +12,7 @@ started again with its clock set back. An honest spoke does not come here otherw
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from ..keys import PublicKey
@@ -25,12 +25,15 @@ _FORGET_INTERVALS = 2 * LAPSE_INTERVALS
 
 
 class _Spoke:
-    """word: the last one that was believed. doubted_since: when it first said something else, None: it has not."""
+    """word: the last one that was believed. doubted_since: when it first said something else, None: it has not.
 
-    __slots__ = ("at", "doubted_since", "heard", "instance", "is_heard", "said", "sequence", "word")
+    answered_at: when it last told of an answer of ours that it had not told of before.
+    """
+
+    __slots__ = ("answered_at", "at", "doubted_since", "heard", "instance", "is_heard", "said", "sequence", "word")
 
     def __init__(self, now: float) -> None:
-        self.at = now
+        self.at = self.answered_at = now
         # The benefit of the doubt: right after our start nobody has been heard.
         self.is_heard = True
         self.word: Word | None = None
@@ -72,6 +75,9 @@ class Spokes:
     def __contains__(self, key: object) -> bool:
         return key in self._spokes
 
+    def __iter__(self) -> Iterator[PublicKey]:
+        return iter(self._spokes)
+
     def request(self, key: PublicKey, request: Request, now: float) -> bool:
         """A spoke was heard. Whether its route may be another one now. A late request changes nothing."""
         spoke = self._spokes.get(key)
@@ -82,6 +88,8 @@ class Spokes:
         word = Word(request.active, request.switch_count)
         was_doubted = spoke.doubted_since is not None
         is_changed = not spoke.is_heard or word != spoke.said
+        if spoke.instance != request.instance or spoke.heard != request.heard:
+            spoke.answered_at = now
         spoke.instance, spoke.sequence, spoke.heard = request.instance, request.sequence, request.heard
         spoke.at, spoke.is_heard = now, True
         spoke.say(word, now, self._forget_s)
@@ -109,7 +117,7 @@ class Spokes:
         """Our own host stood still: nobody is to blame for the silence."""
         for spoke in self._spokes.values():
             if spoke.is_heard:
-                spoke.at = now
+                spoke.at = spoke.answered_at = now
 
     def claimed(self, part: int) -> list[PublicKey]:
         """The spokes whose routes rest on claims, which lapse without a word: a tenth of them, part 0 to 9."""
@@ -143,10 +151,23 @@ class Spokes:
     def is_heard(self, key: PublicKey) -> bool:
         return self._spokes[key].is_heard and self._spokes[key].instance is not None
 
-    def hears_us(self, key: PublicKey, misses: int) -> bool:
-        """Whether our answers arrive there, as far as its last request tells."""
-        spoke = self._spokes[key]
-        return spoke.sequence - spoke.heard <= misses
+    def hears_us(self, key: PublicKey, now: float) -> bool:
+        """Whether our answers arrive there, as far as its requests tell: the newest one did within the patience."""
+        return now - self._spokes[key].answered_at < self._patience_s
+
+    def is_well(self, key: PublicKey, now: float) -> bool:
+        """It is heard and hears us. Of a stranger nothing is known."""
+        spoke = self._spokes.get(key)
+        return spoke is not None and spoke.is_heard and now - spoke.answered_at < self._patience_s
+
+    def claims_of(self, keys: Iterable[PublicKey], after: float, now: float) -> dict[PublicKey, float]:
+        """By alive hub that claims any of these spokes when its newest claim came, if that was later than ``after``."""
+        newest: dict[PublicKey, float] = {}
+        for key in keys:
+            for hub, at in self._book.received(key, now).items():
+                if at > after and hub in self._alive_hubs:
+                    newest[hub] = max(at, newest.get(hub, at))
+        return newest
 
     def _claim(self, key: PublicKey, spoke: _Spoke) -> None:
         if spoke.word is None:

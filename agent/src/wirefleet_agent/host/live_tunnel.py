@@ -23,7 +23,7 @@ from ..config import (
 )
 from ..config.changes import AddAddress, AddRoute, Change, SetEndpoint, SetListenPort
 from ..control import Applied, Applier
-from ..core import Device, Peer
+from ..core import Device, Group, Peer
 from ..drivers.interfaces import HeartbeatDriver
 from ..engine import Loop, Resolver, Tunnel, making_peers
 from ..errors import WireFleetError
@@ -285,17 +285,24 @@ def _owned(config: TunnelConfig | None, device: Device) -> Ownership | None:
     if config is None:
         return None
     wanted = ownership(config).groups
-    groups = {
-        name: OwningGroup(
-            name,
-            tuple(peer.public_key for peer in group.members),
-            _in_order(group.prefixes, wanted[name].prefixes if name in wanted else ()),
-            wanted[name].start if name in wanted else group.active.public_key,
-            None if group.direct is None else group.direct.public_key,
-        )
-        for name, group in device.groups.items()
-    }
+    groups = {name: _owning(group, wanted.get(name)) for name, group in device.groups.items()}
     return Ownership({peer.public_key: peer.allowed_ips for peer in device.peers.values()}, groups)
+
+
+def _owning(group: Group, wanted: OwningGroup | None) -> OwningGroup:
+    """Which gateway of a site is direct is nothing that a configuration says: that of ``wanted`` stands for all."""
+    gateways = tuple(peer.public_key for peer in group.gateways)
+    direct = None if group.direct is None else group.direct.public_key
+    if wanted is not None and gateways and wanted.direct in gateways:
+        direct = wanted.direct
+    return OwningGroup(
+        group.name,
+        tuple(peer.public_key for peer in group.members),
+        _in_order(group.prefixes, () if wanted is None else wanted.prefixes),
+        group.active.public_key if wanted is None else wanted.start,
+        direct,
+        gateways,
+    )
 
 
 def _in_order(prefixes: tuple[Prefix, ...], wanted: tuple[Prefix, ...]) -> tuple[Prefix, ...]:

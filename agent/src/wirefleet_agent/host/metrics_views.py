@@ -26,6 +26,7 @@ def redundancy_view(live: LiveTunnel, redundancy: Redundancy, state: HubState) -
         counters=ha.counters,
         epoch=state.epoch,
         is_draining=state.draining,
+        sites=ha.site_reports(),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ..config import Prefix, TunnelConfig
+from ..config import Prefix, TunnelConfig, grouped_prefixes
 from ..core import Entropy
 from ..engine import Loop, Tunnel
 from ..engine.ha_loop import HaLoop
@@ -21,6 +21,7 @@ from ..engine.ha_settings import (
     HaSettings,
     HubState,
     MemberReport,
+    SiteReport,
     SpokeReport,
 )
 from ..keys import PublicKey
@@ -72,7 +73,8 @@ class Redundancy:
         """
         if self.ha is None:
             return {"groups": list(groups), "relays": None, "spokes": None, "heartbeats": None}
-        watched = {report.name: report for report in self.ha.group_reports()}
+        watched: dict[str, GroupReport | SiteReport] = {report.name: report for report in self.ha.group_reports()}
+        watched |= {report.name: report for report in self.ha.site_reports()}
         return {
             "groups": [_group_json(group, watched.get(str(group["name"]))) for group in groups],
             "relays": [_member_json(report) for report in self.ha.relay_reports()],
@@ -109,11 +111,11 @@ class Redundancy:
 
 
 def settings_of(config: TunnelConfig) -> HaSettings | None:
-    """None: no heartbeats. A peer's address is its first /32 and its first /128 that are no group's."""
+    """None: no heartbeats. A peer's address is its first /32 and its first /128 that are no group's and no site's."""
     options = config.options
     if options.heartbeat is None:
         return None
-    grouped = {prefix for group in options.groups for prefix in group.allowed_ips}
+    grouped = grouped_prefixes(options)
     return HaSettings(
         port=options.heartbeat.port,
         interval_s=options.heartbeat.interval_ms / 1000,
@@ -126,6 +128,7 @@ def settings_of(config: TunnelConfig) -> HaSettings | None:
         },
         groups={group.name: GroupSettings(group.policy, float(group.hold_s)) for group in options.groups},
         relays=() if options.relays is None else options.relays.members,
+        sites=frozenset(site.name for site in options.sites),
     )
 
 
@@ -150,11 +153,22 @@ def _member_json(report: MemberReport) -> Json:
     return {"public_key": str(report.key)} | values
 
 
-def _group_json(group: Mapping[str, object], report: GroupReport | None) -> Json:
+def _group_json(group: Mapping[str, object], report: GroupReport | SiteReport | None) -> Json:
     if report is None:
         return dict(group)
+    if isinstance(report, SiteReport):
+        return dict(group) | _site_json(report)
     members = [_member_json(member) for member in report.members]
     return dict(group) | {"policy": report.policy, "switches": report.switches, "members": members}
+
+
+def _site_json(report: SiteReport) -> Json:
+    gateways = [
+        {"public_key": str(each.key), "is_heard": each.is_heard, "hears_us": each.hears_us, "is_well": each.is_well}
+        for each in report.gateways
+    ]
+    found: Json = {"switches": report.switches, "via": _key(report.via), "reason": report.reason}
+    return found | {"gateways": gateways}
 
 
 def _spoke_json(report: SpokeReport) -> Json:

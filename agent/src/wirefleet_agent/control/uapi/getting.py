@@ -55,7 +55,7 @@ def _peer_lines(device: Device, peer: Peer) -> Iterator[str]:
     yield f"rx_bytes={peer.rx_bytes}"
     yield f"persistent_keepalive_interval={peer.persistent_keepalive_s}"
     for group in device.groups_of(peer):
-        if group.active is peer or group.direct in (None, peer):
+        if group.active is peer or group.direct in (None, peer) or peer in group.gateways:
             yield f"group={group.name}"
         if group.active is peer:
             yield "group_active=true"

@@ -80,7 +80,8 @@ GROUP_ACTIVE_FOR = Family(
 SWITCHES = Family(
     "wirefleet_switches_total",
     Kind.COUNTER,
-    "Changes of an active member, by kind (group: chosen here; spoke: a hub followed a spoke) and reason.",
+    "Changes of an active member, by kind (group: chosen here; spoke: a hub followed a spoke; site: a hub chose "
+    "another gateway or hub for a LAN) and reason.",
     ("tunnel", "kind", "reason"),
     "switches",
 )
@@ -132,6 +133,25 @@ SPOKES_USING_US = Family(
     _TUNNEL,
     "spokes",
 )
+SITES = Family(
+    "wirefleet_sites",
+    Kind.GAUGE,
+    "On a hub: LANs behind several spokes, by the way that packets to them take (direct, relayed over another hub).",
+    ("tunnel", "path"),
+    "sites",
+)
+SITE_GATEWAY = Family(
+    "wirefleet_site_gateway_in_use",
+    Kind.GAUGE,
+    "On a hub: 1 for the gateway of the site that is used, or was last while packets go over another hub; else 0.",
+    ("tunnel", "site", "peer"),
+)
+SITE_GATEWAY_WELL = Family(
+    "wirefleet_site_gateway_well",
+    Kind.GAUGE,
+    "On a hub: 1 while heartbeats of the site's gateway arrive, and our answers there.",
+    ("tunnel", "site", "peer"),
+)
 
 
 class MemberReport(Protocol):
@@ -181,6 +201,28 @@ class SpokeReport(Protocol):
     def via(self) -> PublicKey | None: ...
 
 
+class GatewayReport(Protocol):
+    """One gateway of a site."""
+
+    @property
+    def key(self) -> PublicKey: ...
+    @property
+    def is_well(self) -> bool: ...
+
+
+class SiteReport(Protocol):
+    """One LAN behind several spokes of this hub. via: the hub that packets to it go over, None is direct."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def gateway(self) -> PublicKey: ...
+    @property
+    def via(self) -> PublicKey | None: ...
+    @property
+    def gateways(self) -> Sequence[GatewayReport]: ...
+
+
 class HeartbeatCounters(Protocol):
     """They only grow. switches: by (kind, reason)."""
 
@@ -205,6 +247,7 @@ class RedundancyView:
     counters: HeartbeatCounters
     epoch: int
     is_draining: bool
+    sites: Sequence[SiteReport] = ()
 
 
 class RedundancyMetrics:
@@ -233,6 +276,9 @@ class RedundancyMetrics:
         SPOKES,
         SPOKES_HEARD,
         SPOKES_USING_US,
+        SITES,
+        SITE_GATEWAY,
+        SITE_GATEWAY_WELL,
     )
 
     def __init__(self, view: Callable[[], RedundancyView | None]) -> None:
@@ -249,6 +295,8 @@ class RedundancyMetrics:
         yield from _counter_series(view)
         if view.spokes is not None:
             yield from _spoke_series(view, view.spokes)
+        if view.sites:
+            yield from _site_series(view)
 
 
 def _member_series(view: RedundancyView) -> Iterator[Series]:
@@ -299,3 +347,12 @@ def _spoke_series(view: RedundancyView, spokes: Sequence[SpokeReport]) -> Iterat
     yield SPOKES, [((view.tunnel, "direct"), len(spokes) - relayed), ((view.tunnel, "relayed"), relayed)]
     yield SPOKES_HEARD, [((view.tunnel,), sum(spoke.is_heard for spoke in spokes))]
     yield SPOKES_USING_US, [((view.tunnel,), view.spokes_using_us)]
+
+
+def _site_series(view: RedundancyView) -> Iterator[Series]:
+    relayed = sum(site.via is not None for site in view.sites)
+    yield SITES, [((view.tunnel, "direct"), len(view.sites) - relayed), ((view.tunnel, "relayed"), relayed)]
+    gateways = [(site, each) for site in view.sites for each in site.gateways]
+    labelled = [((view.tunnel, site.name, str(each.key)), site, each) for site, each in gateways]
+    yield SITE_GATEWAY, [(labels, each.key == site.gateway) for labels, site, each in labelled]
+    yield SITE_GATEWAY_WELL, [(labels, each.is_well) for labels, _, each in labelled]
