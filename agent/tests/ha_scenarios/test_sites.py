@@ -195,6 +195,39 @@ def test_a_hub_that_hears_no_gateway_sends_over_one_that_does(net: SiteNet) -> N
     assert not any(hub.tun.looped for hub in net.hubs)
 
 
+def test_among_many_spokes_claims_of_gateways_do_not_wait_for_their_turn(make_net: Maker) -> None:
+    """All claims are told within ten intervals, those of gateways in each one."""
+    net = make_net(kind=SiteNet, spokes=22, gateways=2).settled()
+    assert isinstance(net, SiteNet)
+    first, second, _ = net.hubs
+    for hub in net.hubs:
+        hub.state.overrides = {spoke.public_key: second.public_key for spoke in net.spokes[3:]}
+    net.run_until(lambda: second.ha.spokes_using_us == 19, 10)
+    there = net.to_site()
+    net.run_for(1)
+
+    net.cut_off(first)
+    net.run_for(10)
+    net.end_flows()
+
+    assert first.site_way == second.public_key
+    assert there.longest_gap_s <= 2 * 1.5 + 3 * 0.5 + 0.1
+
+
+def test_a_hub_that_slept_waits_for_new_claims(net: SiteNet) -> None:
+    first, second, _ = net.hubs
+    net.cut_off(first)
+    net.run_for(8)
+    assert first.site_way == second.public_key
+
+    first.ha.host_resumed()
+    net.run_for(0.6)
+    assert first.site_way == first.gateway
+    net.run_for(3)
+
+    assert first.site_way == second.public_key
+
+
 def test_its_own_packets_still_go_to_the_gateway_itself(net: SiteNet) -> None:
     """The gateway takes this hub's addresses from this hub alone."""
     first = net.hubs[0]
@@ -240,6 +273,9 @@ def test_gateways_that_only_the_third_hub_hears_are_found_over_it(net: SiteNet) 
     net.run_for(0.5)
 
     net.cut_off(second)
+    net.run_until(lambda: second.ha.spokes_using_us == 0, 5)
+    net.run_for(0.04)
+    assert first.site_way != second.public_key
     net.run_for(9)
     net.end_flows()
 

@@ -291,16 +291,15 @@ class HaNet:
             prefixes = [OVERLAY, *(prefix for _, prefix in self.lans)]
             device.set_group("hubs", keys, prefixes, active=keys[0], now=now)
             return
-        self._configure_sites(host, keys)
         for spoke in self.spokes:
+            device.add_peer(spoke.public_key, now)
             prefix = ipaddress.ip_network(spoke.overlay)
             members = [spoke.public_key, *keys]
             device.set_group(spoke.name, members, [prefix], active=spoke.public_key, direct=spoke.public_key, now=now)
+        self._configure_sites(host, keys)
 
     def _configure_sites(self, hub: HaHost, hubs: list[PublicKey]) -> None:
         device, now = hub.device, self.clock.now
-        for spoke in self.spokes:
-            device.add_peer(spoke.public_key, now)
         if self.lan is not None:
             gateways = [spoke.public_key for spoke in self.lan.gateways]
             first = gateways[0]
