@@ -10,6 +10,7 @@ from support.redundant_hosts import HEARTBEAT, Host, pass_s
 from support.service import apply, ask
 from wirefleet_agent.config import parse
 from wirefleet_agent.host.redundancy import settings_of
+from wirefleet_agent.host.verbs.status import _group_lines
 
 NETWORK = "10.1.0.0/16"
 STRANGER_KEY = str(SPOKES[2])
@@ -63,6 +64,17 @@ def test_the_status_tells_which_gateway_is_used_and_which_ones_are_well(fleet):
         {"public_key": key, "is_heard": True, "hears_us": True, "is_well": True} for key in (one.key, two.key)
     ]
     assert {each["public_key"] for each in ask(hub, "status")["spokes"]} == {one.key, two.key}
+
+
+def test_people_read_which_way_a_site_is_reached(fleet):
+    hub, one, two = fleet
+    one.crash()
+    pass_s(2.3, hub, two)
+
+    way, gateways = _group_lines(ask(hub, "status"))
+
+    assert way.startswith(f"  site {SITE}: over {two.key} for ")
+    assert gateways == f"    gateways {one.key} (not well), {two.key}; {NETWORK}"
 
 
 def test_a_dead_gateway_is_replaced_and_the_status_says_so(fleet):
@@ -121,6 +133,7 @@ def test_without_heartbeats_the_site_stays_with_the_gateway_of_the_configuration
 
     assert site(hub)["direct"] == one.key
     assert "reason" not in site(hub)
+    assert site(hub)["gateways"] == [{"public_key": one.key}, {"public_key": two.key}]
 
 
 def test_what_the_files_say_of_sites_becomes_settings():
