@@ -219,6 +219,32 @@ def test_a_hub_that_slept_waits_for_new_claims(net: SiteNet) -> None:
     assert first.site_way == second.public_key
 
 
+def test_claims_count_anew_when_the_gateways_of_a_site_are_others(net: SiteNet) -> None:
+    """Of those that are new to it this hub may have told others while it had none of the former ones."""
+    first, second, _ = net.hubs
+    net.cut_off(first)
+    net.run_for(8)
+    assert first.site_way == second.public_key
+
+    group = first.device.groups[SITE]
+    first.device.set_group(
+        SITE,
+        [peer.public_key for peer in group.members],
+        group.prefixes,
+        active=first.site_way,
+        direct=first.gateway,
+        gateways=[net.two.public_key, net.one.public_key],
+        now=net.clock.now,
+    )
+    first.ha.configure(net.settings(first))
+    assert first.site_way == first.gateway
+    net.run_for(1)
+    assert first.site_way == first.gateway
+    net.run_for(4)
+
+    assert first.site_way == second.public_key
+
+
 def test_its_own_packets_still_go_to_the_gateway_itself(net: SiteNet) -> None:
     """The gateway takes this hub's addresses from this hub alone."""
     first = net.hubs[0]
