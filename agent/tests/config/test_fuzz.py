@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.configs import FULL_CONF, FULL_TOML, SECRETS
+from support.configs import FULL_CONF, FULL_TOML, GATEWAY_CONF, GATEWAY_TOML, SECRETS, SITE_CONF, SITE_TOML
 from wirefleet_agent.config import TunnelConfig, parse
 from wirefleet_agent.errors import ConfigError
 
@@ -56,6 +57,17 @@ def test_flipped_characters_of_the_toml_are_typed() -> None:
     for index in range(len(FULL_TOML)):
         flipped = chr(ord(FULL_TOML[index]) ^ (1 << rng.randrange(7)))
         assert_typed_and_silent(FULL_CONF, FULL_TOML[:index] + flipped + FULL_TOML[index + 1 :])
+
+
+@pytest.mark.parametrize(("conf", "toml"), [(SITE_CONF, SITE_TOML), (GATEWAY_CONF, GATEWAY_TOML)])
+def test_what_is_cut_off_or_flipped_of_a_site_is_typed(conf: str, toml: str) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    for index in range(len(toml)):
+        outcome(conf, toml[:index])
+        flipped = chr(ord(toml[index]) ^ (1 << rng.randrange(7)))
+        outcome(conf, toml[:index] + flipped + toml[index + 1 :])
 
 
 @given(st.text(), st.text())

@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.ha_net import HaHost, HaNet
+from support.ha_net import HaNet
 from support.packets import ip_packet
-from wirefleet_agent.control import Applier
-from wirefleet_agent.control.uapi import RequestReader, SetRequest, parse_set
+from support.wg_setconf import set_conf
 
 
 @pytest.fixture
@@ -18,23 +17,6 @@ def net() -> Iterator[HaNet]:
     made = HaNet(spokes=2).settled()
     yield made
     made.close()
-
-
-def set_conf(net: HaNet, host: HaHost) -> None:
-    """As ``wg setconf`` with what ``wg showconf`` says: all peers go and come back in one transaction."""
-    device = host.device
-    lines = ["set=1", "replace_peers=true"]
-    for peer in device.peers.values():
-        lines += (
-            [f"public_key={peer.public_key.hex()}", f"endpoint={peer.endpoint}"]
-            if peer.endpoint
-            else [f"public_key={peer.public_key.hex()}"]
-        )
-        lines += [f"allowed_ip={prefix}" for prefix in device.prefixes_to(peer)]
-    (request,) = RequestReader().feed(("\n".join(lines) + "\n\n").encode())
-    assert isinstance(request, SetRequest)
-    Applier(device, host.tunnel).apply(parse_set(request.body, device), net.clock.now)
-    host.tunnel.flush()
 
 
 def test_a_spoke_still_fails_over_after_wg_setconf(net: HaNet) -> None:

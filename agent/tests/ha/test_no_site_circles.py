@@ -71,6 +71,14 @@ class Circles(RuleBasedStateMachine):
     def use(self, gateway: PublicKey, to: PublicKey) -> None:
         self.say(gateway, to, to, 1, True)
 
+    @rule(gateway=gateways, to=hubs)
+    def use_unanswered(self, gateway: PublicKey, to: PublicKey) -> None:
+        """Until the hub knows that its answers do not arrive."""
+        self.count += 1
+        for _ in range(5):
+            self.say(gateway, to, to, 0, False)
+            self.wait(4, list(HUBS))
+
     @rule(of=hubs, to=hubs, is_lost=st.booleans())
     def deliver(self, of: PublicKey, to: PublicKey, is_lost: bool) -> None:
         waiting = self.on_the_way.get((of, to))

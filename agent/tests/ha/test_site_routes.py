@@ -146,6 +146,23 @@ def test_a_claim_that_is_not_repeated_lapses(hub: Hub) -> None:
     assert hub.route(119.0).via is None
 
 
+def test_while_a_gateway_uses_us_we_have_one_though_it_does_not_hear_us(hub: Hub) -> None:
+    """We claim it, so others may send to us by that: from then on only later claims count for us."""
+    hub.loses_all(102.0)
+    for now in (103.0, 103.5, 104.0, 104.5, 105.0):
+        hub.hear(S, now, heard=990, uses=B)
+        route = hub.route(now)
+    assert route == SiteRoute(S, None, SiteReason.UNANSWERED)
+
+    hub.spokes.take_claims(C, [Claim(S, 1)], 106.4)
+
+    assert hub.route(106.6) == SiteRoute(S, None, SiteReason.UNKNOWN)
+    hub.spokes.take_claims(C, [Claim(S, 1)], 108.0)
+    assert hub.route(108.05).via is None
+    hub.spokes.take_claims(C, [Claim(S, 1)], 108.2)
+    assert hub.route(108.2).via == C
+
+
 def test_a_gateway_that_came_back_between_makes_earlier_claims_old(hub: Hub) -> None:
     hub.loses_all(102.0)
     hub.spokes.take_claims(C, [Claim(S, 1)], 104.0)

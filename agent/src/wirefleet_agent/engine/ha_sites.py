@@ -31,19 +31,22 @@ class SiteKeeper:
         self._counters = counters
         self._sites = Sites(spokes, patience_s)
         self._names: dict[str, SiteReason] = {}
+        self._keys: dict[str, tuple[PublicKey, ...]] = {}
         self._of_gateway: dict[PublicKey, list[str]] = {}
         self._switches: Counter[str] = Counter()
         self.gateways: Sequence[PublicKey] = ()
 
     def set_groups(self, groups: Iterable[Group]) -> None:
         """Exactly these from now on. ``gateways`` are all of theirs, each once."""
-        before, self._names, self._of_gateway = self._names, {}, {}
-        for group in groups:
-            self._names[group.name] = before.get(group.name, SiteReason.IN_USE)
-            for peer in group.gateways:
-                self._of_gateway.setdefault(peer.public_key, []).append(group.name)
+        before = self._keys
+        self._keys = {group.name: tuple(peer.public_key for peer in group.gateways) for group in groups}
+        self._names = {name: self._names.get(name, SiteReason.IN_USE) for name in self._keys}
+        self._of_gateway = {}
+        for name, keys in self._keys.items():
+            for key in keys:
+                self._of_gateway.setdefault(key, []).append(name)
         self.gateways = tuple(self._of_gateway)
-        self._sites.keep(self._names)
+        self._sites.keep([name for name, keys in self._keys.items() if before.get(name) == keys])
 
     def excuse(self, now: float) -> None:
         """Our own host stood still."""
@@ -55,7 +58,9 @@ class SiteKeeper:
         has_switched = False
         for name in tuple(names):
             group = self._device.groups.get(name)
-            if group is not None and self._follow(group, now):
+            if group is None:
+                self._sites.forget(name)  # others ended it
+            elif self._follow(group, now):
                 has_switched = True
         return has_switched
 

@@ -20,8 +20,12 @@ class Sites:
         self._lost_at: dict[str, float] = {}
 
     def keep(self, names: Collection[str]) -> None:
-        """Forget all others."""
+        """These are what they were. Of all others nothing is known: what we told of their gateways may be new."""
         self._lost_at = {name: at for name, at in self._lost_at.items() if name in names}
+
+    def forget(self, name: str) -> None:
+        """It is not there now."""
+        self._lost_at.pop(name, None)
 
     def excuse(self, now: float) -> None:
         """Our own host stood still: what is read next may be old."""

@@ -290,18 +290,13 @@ def _owned(config: TunnelConfig | None, device: Device) -> Ownership | None:
 
 
 def _owning(group: Group, wanted: OwningGroup | None) -> OwningGroup:
-    """Which gateway of a site is direct is nothing that a configuration says: that of ``wanted`` stands for all."""
-    gateways = tuple(peer.public_key for peer in group.gateways)
-    direct = None if group.direct is None else group.direct.public_key
-    if wanted is not None and gateways and wanted.direct in gateways:
-        direct = wanted.direct
     return OwningGroup(
         group.name,
         tuple(peer.public_key for peer in group.members),
         _in_order(group.prefixes, () if wanted is None else wanted.prefixes),
         group.active.public_key if wanted is None else wanted.start,
-        direct,
-        gateways,
+        None if group.direct is None else group.direct.public_key,
+        tuple(peer.public_key for peer in group.gateways),
     )
 
 

@@ -91,7 +91,7 @@ def _names(config: TunnelConfig | None) -> dict[str, str | None]:
 def _group_status(group: Group, now: float) -> Json:
     """Members in the order of the configuration; heartbeats add what they know (``redundancy``).
 
-    direct: the member that the prefixes are of, on a hub.
+    direct: the member that the prefixes are of, on a hub. gateways: those that can be it, of a site.
     """
     return {
         "name": group.name,
@@ -99,6 +99,7 @@ def _group_status(group: Group, now: float) -> Json:
         "active": str(group.active.public_key),
         "active_for_s": round(max(0.0, now - group.since), 3),
         "direct": None if group.direct is None else str(group.direct.public_key),
+        "gateways": [{"public_key": str(peer.public_key)} for peer in group.gateways],
         "prefixes": [str(prefix) for prefix in group.prefixes],
     }
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from ...errors import RefusedError, UnreachableError, WireFleetError
 from ..call import Answer, Call, VerbTable, seconds
@@ -162,7 +164,7 @@ def _status_text(reply: Json) -> str:
 
 
 def _group_lines(reply: Json) -> list[str]:
-    """A hub's spokes are groups too: those that come directly go without saying."""
+    """A hub's spokes are groups too: those that come directly go without saying. Sites never do."""
     # A daemon that was started before an upgrade knows of none.
     groups, peers = reply.get("groups", []), reply["peers"]
     assert isinstance(groups, list)
@@ -171,6 +173,9 @@ def _group_lines(reply: Json) -> list[str]:
     lines = []
     for group in groups:
         active, direct = group["active"], group["direct"]
+        if group.get("gateways"):
+            lines += _site_lines(group, names)
+            continue
         if active == direct:
             continue
         name = group["name"] if direct is None else names.get(direct, direct)
@@ -179,6 +184,18 @@ def _group_lines(reply: Json) -> list[str]:
         lines.append(f"  group {name}: {names.get(active, active)} is active for {group['active_for_s']:.0f} s")
         lines.append(f"    of {members}; {', '.join(group['prefixes']) or 'nothing'}")
     return lines
+
+
+def _site_lines(group: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """Without heartbeats nobody is known to be well or not."""
+    active, direct = group["active"], group["direct"]
+    way = names.get(direct, direct) if active == direct else f"{names.get(active, active)}, another hub,"
+    gateways = ", ".join(
+        names.get(each["public_key"], each["public_key"]) + ("" if each.get("is_well", True) else " (not well)")
+        for each in group["gateways"]
+    )
+    lines = [f"  site {group['name']}: over {way} for {group['active_for_s']:.0f} s"]
+    return [*lines, f"    gateways {gateways}; {', '.join(group['prefixes']) or 'nothing'}"]
 
 
 def _restart_lines(reply: Json) -> list[str]:
