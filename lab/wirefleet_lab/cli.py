@@ -199,9 +199,17 @@ def _drill(lab: Lab, options: argparse.Namespace) -> _Reply:
     flow_s = plan.lead_s + plan.hold_s + plan.settle_s + 60
     stage = LabStage(lab, options.source, options.target, delay_ms=options.delay_ms, flow_s=flow_s)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    results = drill.run_drill(plan, stage, lambda result: print(drill.one_line(result), file=sys.stderr, flush=True))
-    reply = drill.report(plan, {"from": options.source, "to": options.target, "address": stage.address}, results)
-    return _save(reply, options.output)
+    flow = {"from": options.source, "to": options.target, "address": stage.address}
+    done: list[drill.Result] = []
+
+    def progress(result: drill.Result) -> None:
+        """What there is is saved at once: a drill takes long, and may be ended."""
+        print(drill.one_line(result), file=sys.stderr, flush=True)
+        if not result.is_disturbed:
+            done.append(result)
+            _save(drill.report(plan, flow, done), options.output)
+
+    return _save(drill.report(plan, flow, drill.run_drill(plan, stage, progress)), options.output)
 
 
 def _drill_report(lab: Lab, options: argparse.Namespace) -> _Reply:

@@ -23,11 +23,17 @@ from .topology import LabError
 DRAIN = "drain"
 KINDS = (*FAULT_KINDS, DRAIN)
 SCHEMA = 1
+# A pause of the machine for as long as that would be taken for the fault's; then the fault is made again.
+MAX_STALL_S = 0.1
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class Result:
-    """One fault. hub: where it was; moved_to: the hub that the flow used afterwards; stream.lost: 1 if it broke."""
+    """One fault. hub: where it was; moved_to: the hub that the flow used afterwards; stream.lost: 1 if it broke.
+
+    stall_s: how long the machine itself stood still meanwhile, as far as is known.
+    """
 
     round: int
     kind: str
@@ -35,6 +41,12 @@ class Result:
     moved_to: str
     ping: Outage
     stream: Outage
+    stall_s: float = 0.0
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Says nothing about the fault."""
+        return self.stall_s > MAX_STALL_S
 
 
 @dataclass(frozen=True)
@@ -62,8 +74,11 @@ class Stage(Protocol):
     def bring_to(self, hub: str) -> None:
         """Let the flow use the hub."""
 
-    def measured(self) -> contextlib.AbstractContextManager[Callable[[], tuple[Outage, Outage]]]:
-        """Flows run during the block; calling its value ends them and tells what the ping and the stream noticed."""
+    def measured(self) -> contextlib.AbstractContextManager[Callable[[], tuple[Outage, Outage, float]]]:
+        """Flows run during the block; calling its value ends them and tells what the ping and the stream noticed.
+
+        The third value: for how many seconds the machine itself stood still.
+        """
 
     def fault(self, kind: str, hub: str) -> contextlib.AbstractContextManager[None]:
         """The fault, during the block."""
@@ -78,13 +93,24 @@ class Stage(Protocol):
 
 
 def run_drill(drill: Drill, stage: Stage, progress: Callable[[Result], None]) -> list[Result]:
-    """Every fault in turn; progress hears of each as soon as it is over."""
+    """Every fault in turn; progress hears of each as soon as it is over.
+
+    One during which the machine stood still is made again, three times at most; ``progress`` alone hears of those that
+    do not count. Raises LabError if the machine is never quiet for long enough.
+    """
     results = []
     for number in range(1, drill.rounds + 1):
         for kind in drill.kinds:
             for hub in drill.hubs:
-                results.append(_one(drill, stage, number, kind, hub))
-                progress(results[-1])
+                for _attempt in range(_ATTEMPTS):
+                    result = _one(drill, stage, number, kind, hub)
+                    progress(result)
+                    if not result.is_disturbed:
+                        break
+                else:
+                    message = f"{_ATTEMPTS} times during {kind} at {hub} the machine itself stood still"
+                    raise LabError(f"{message}, for {result.stall_s:.2f} s", "it is too busy, or paused from outside")
+                results.append(result)
     return results
 
 
@@ -97,8 +123,8 @@ def _one(drill: Drill, stage: Stage, number: int, kind: str, hub: str) -> Result
             stage.sleep(drill.hold_s)
             moved_to = stage.active_hub()
         stage.sleep(drill.settle_s)
-        ping, stream = finish()
-    return Result(number, kind, hub, moved_to, ping, stream)
+        ping, stream, stall_s = finish()
+    return Result(number, kind, hub, moved_to, ping, stream, stall_s)
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -158,7 +184,8 @@ def report(drill: Drill, flow: Mapping[str, Any], results: Sequence[Result]) -> 
     """The document that is saved. An outage without an end is null: JSON has no infinity."""
     faults = [
         {
-            **{key: value for key, value in asdict(result).items() if key not in ("ping", "stream")},
+            **{key: value for key, value in asdict(result).items() if key not in ("ping", "stream", "stall_s")},
+            "stall_s": round(result.stall_s, 4),
             "ping": _finite(asdict(result.ping)),
             "stream": _finite(asdict(result.stream)),
         }
@@ -215,6 +242,7 @@ def _cell(value: float | None) -> str:
 def one_line(result: Result) -> str:
     """Progress for people."""
     broken = ", the TCP stream broke" if result.stream.lost else ""
+    broken += f"; the machine stood still for {result.stall_s:.2f} s: again" if result.is_disturbed else ""
     return (
         f"round {result.round}: {result.kind} {result.hub}: {result.ping.outage_s:.2f} s, "
         f"{result.ping.lost} pings lost, now over {result.moved_to}{broken}"

@@ -26,6 +26,7 @@ from .flows import Outage
 from .machine import SEARCH_PATH, in_namespace, run
 from .reach import targets
 from .topology import Lab, LabError
+from .witness import Witness
 
 LAB_COMMAND = Path(__file__).resolve().parents[1] / "lab.py"
 FLOWS = Path(__file__).with_name("flows.py")
@@ -48,13 +49,19 @@ class LabStage:
             raise LabError(f"there is no tunnel on {source} or {target}", "run playbooks/site.yml")
         self.address = str(addresses[target])
         self.hubs = tuple(host.name for host in lab.hosts if host.name.startswith("hub-"))
+        # All of them: a drained hub is waited for until the last one has left it.
+        self._spokes = tuple(host.name for host in lab.hosts if host.name not in self.hubs and addresses.get(host.name))
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     def agent(self, host: str, *verb: str) -> dict[str, Any]:
         """What the agent answers. Raises LabError with its own words."""
-        done = run([*agent_command(self._lab, host), *verb], check=False)
+        try:
+            done = run([*agent_command(self._lab, host), *verb], check=False)
+        except subprocess.TimeoutExpired as error:
+            hint = "see wirefleet-agent status on the hosts"
+            raise LabError(f"{host}: {' '.join(verb)}: not done after {error.timeout:.0f} s", hint) from None
         try:
             reply: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
@@ -81,12 +88,11 @@ class LabStage:
 
     def wait_until_well(self) -> None:
         """A hub that was broken often is held for minutes; restarting the spokes' agents lets them forget how often."""
-        spokes = (self._source, self._target)
         patience = time.monotonic() + HOLD_PATIENCE_S
 
         def is_well() -> bool:
             nonlocal patience
-            held = [spoke for spoke in spokes if not are_members_well(self.agent(spoke, "status"))]
+            held = [spoke for spoke in self._spokes if not are_members_well(self.agent(spoke, "status"))]
             if held and time.monotonic() > patience:
                 patience = time.monotonic() + HOLD_PATIENCE_S
                 for spoke in held:
@@ -124,10 +130,11 @@ class LabStage:
             raise LabError(f"the fault {kind} at {hub} was not undone", "lab.py repair")
 
     @contextlib.contextmanager
-    def measured(self) -> Iterator[Callable[[], tuple[Outage, Outage]]]:
+    def measured(self) -> Iterator[Callable[[], tuple[Outage, Outage, float]]]:
         """The stream's ends and the ping are children of ours and end with the block, whatever happens in it."""
         limit = ["--seconds", str(self._flow_s)]
         with contextlib.ExitStack() as stack:
+            witness = stack.enter_context(Witness())
             sink = stack.enter_context(
                 _child(self._inside(self._target, sys.executable, str(FLOWS), "sink", self.address, *limit))
             )
@@ -145,12 +152,13 @@ class LabStage:
                 _child(self._inside(self._source, *flows.ping_command(self.address, self._flow_s)))
             )
 
-            def finish() -> tuple[Outage, Outage]:
+            def finish() -> tuple[Outage, Outage, float]:
                 ping.send_signal(2)
                 pings = ping.communicate(timeout=_END_TIMEOUT_S)[0]
                 seen = flows.read_pings(pings, time.time())
                 sent = json.loads(stream.communicate(timeout=_END_TIMEOUT_S)[0])
-                return seen, flows.read_stream(sent, json.loads(sink.communicate(timeout=_END_TIMEOUT_S)[0]))
+                heard = flows.read_stream(sent, json.loads(sink.communicate(timeout=_END_TIMEOUT_S)[0]))
+                return seen, heard, witness.stall_s
 
             yield finish
 

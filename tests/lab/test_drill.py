@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -37,9 +40,10 @@ from wirefleet_lab.topology import LabError  # noqa: E402
 class WrittenStage:
     """Writes its calls down. fails: raises at this call."""
 
-    def __init__(self, fails: str = "") -> None:
+    def __init__(self, fails: str = "", stalls: tuple[float, ...] = ()) -> None:
         self.said: list[str] = []
         self._fails = fails
+        self._stalls = list(stalls)
 
     def _say(self, what: str) -> None:
         self.said.append(what)
@@ -71,7 +75,8 @@ class WrittenStage:
     def measured(self):
         self._say("flows")
         try:
-            yield lambda: (Outage(1.2, 900, 120), Outage(1.6, 800, 0))
+            stall_s = self._stalls.pop(0) if self._stalls else 0.01
+            yield lambda: (Outage(1.2, 900, 120), Outage(1.6, 800, 0), stall_s)
         finally:
             self.said.append("no flows")
 
@@ -101,6 +106,48 @@ def test_every_round_has_every_kind_at_every_hub_and_each_is_told_at_once():
         *((2, "kill", "hub-1"), (2, "kill", "hub-3"), (2, "drain", "hub-1"), (2, "drain", "hub-3")),
     ]
     assert told == results
+
+
+def test_a_fault_during_which_the_machine_stood_still_is_made_again_and_does_not_count():
+    told = []
+
+    results = run_drill(Drill(["kill"], ["hub-1", "hub-2"]), WrittenStage(stalls=(0.02, 3.9, 0.05)), told.append)
+
+    assert [(one.hub, one.stall_s) for one in results] == [("hub-1", 0.02), ("hub-2", 0.05)]
+    assert [one.stall_s for one in told] == [0.02, 3.9, 0.05]
+    assert "stood still for 3.90 s: again" in one_line(told[1])
+    assert "stood still" not in one_line(told[0])
+
+
+def test_a_machine_that_stands_still_again_and_again_ends_the_drill():
+    told = []
+
+    with pytest.raises(LabError, match="itself stood still, for 2"):
+        run_drill(Drill(["kill"], ["hub-1"]), WrittenStage(stalls=(2.0,) * 9), told.append)
+
+    assert len(told) == 3
+
+
+def test_a_witness_sees_that_its_process_was_stopped():
+    code = """
+from wirefleet_lab.witness import Witness
+with Witness() as seen:
+    print(1, flush=True)
+    input()
+print(seen.stall_s)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "lab")}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout.readline() == "1\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+        said = process.communicate("\n")[0]
+
+    assert float(said) > 0.4
 
 
 @pytest.mark.parametrize("fails", ["sleep 6", "active", "sleep 3"])
