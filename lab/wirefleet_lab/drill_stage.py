@@ -83,36 +83,39 @@ class LabStage:
             for other in others:
                 self.agent(other, "drain")
                 stack.callback(self.agent, other, "resume")
-            self._wait(lambda: self.active_hub() == hub, MOVE_TIMEOUT_S, f"{self._source} does not move to {hub}")
+            otherwise = f"{self._source} does not move to {hub}"
+            self._wait(lambda: self.active_hub() == hub, MOVE_TIMEOUT_S, lambda: otherwise)
         self.wait_until_well()
 
     def wait_until_well(self) -> None:
         """A hub that was broken often is held for minutes; restarting the spokes' agents lets them forget how often."""
         patience = time.monotonic() + HOLD_PATIENCE_S
+        held: list[str] = []
 
         def is_well() -> bool:
             nonlocal patience
-            held = [spoke for spoke in self._spokes if not are_members_well(self.agent(spoke, "status"))]
+            held[:] = [spoke for spoke in self._spokes if not are_members_well(self.agent(spoke, "status"))]
             if held and time.monotonic() > patience:
                 patience = time.monotonic() + HOLD_PATIENCE_S
                 for spoke in held:
                     self.agent(spoke, "daemon", "restart", "--wait")
             return not held
 
-        self._wait(is_well, WELL_TIMEOUT_S, "not all hubs are well again")
+        self._wait(is_well, WELL_TIMEOUT_S, lambda: f"not all hubs are well, says {', '.join(held)}")
 
-    def _wait(self, claim: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+    def _wait(self, claim: Callable[[], bool], timeout_s: float, otherwise: Callable[[], str]) -> None:
         deadline = time.monotonic() + timeout_s
         while not claim():
             if time.monotonic() > deadline:
-                raise LabError(f"{otherwise} (after {timeout_s:.0f} s)", "see wirefleet-agent status on the hosts")
+                hint = "a hub may still be drained: see wirefleet-agent status on the hosts"
+                raise LabError(f"{otherwise()} (after {timeout_s:.0f} s)", hint)
             time.sleep(_POLL_S)
 
     @contextlib.contextmanager
     def fault(self, kind: str, hub: str) -> Iterator[None]:
         if kind == DRAIN:
-            self.agent(hub, "drain", "--wait")
-            try:
+            try:  # also where the spokes do not leave it in time
+                self.agent(hub, "drain", "--wait")
                 yield
             finally:
                 self.agent(hub, "resume")

@@ -32,7 +32,7 @@ from wirefleet_lab.drill import (  # noqa: E402
     summary,
     table,
 )
-from wirefleet_lab.drill_stage import carrier  # noqa: E402
+from wirefleet_lab.drill_stage import LabStage, carrier  # noqa: E402
 from wirefleet_lab.flows import Outage  # noqa: E402
 from wirefleet_lab.topology import LabError  # noqa: E402
 
@@ -117,6 +117,29 @@ def test_a_fault_during_which_the_machine_stood_still_is_made_again_and_does_not
     assert [one.stall_s for one in told] == [0.02, 3.9, 0.05]
     assert "stood still for 3.90 s: again" in one_line(told[1])
     assert "stood still" not in one_line(told[0])
+
+
+class StageOfCalls(LabStage):
+    """Without a lab: writes down what agents are told, and fails at one of them."""
+
+    def __init__(self, fails: str) -> None:
+        self.said: list[str] = []
+        self._fails = fails
+
+    def agent(self, host, *verb):
+        self.said.append(" ".join((host, *verb)))
+        if self.said[-1] == self._fails:
+            raise LabError("not done")
+        return {}
+
+
+def test_a_drain_that_is_not_done_in_time_is_taken_back():
+    stage = StageOfCalls(fails="hub-2 drain --wait")
+
+    with pytest.raises(LabError), stage.fault("drain", "hub-2"):
+        pass
+
+    assert stage.said == ["hub-2 drain --wait", "hub-2 resume"]
 
 
 def test_a_machine_that_stands_still_again_and_again_ends_the_drill():
