@@ -35,6 +35,7 @@ NOT_RUN = {
     "host/test_tun_command.py": "wirefleet-tun, the wg-quick helper of Linux",
     # Minutes of pure functions on a simulated network, which know no platform: all the time they had here told nothing.
     "ha/test_no_circles.py": "a model of hubs and spokes",
+    "ha/test_no_site_circles.py": "the same with LANs",
     "engine/test_ha_hostile.py": "hostile heartbeats on the simulated network",
     "engine/test_ha_foreign_changes.py": "changes by others on the simulated network",
 }
