@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -156,9 +157,9 @@ class LabStage:
             )
 
             def finish() -> tuple[Outage, Outage, float]:
-                ping.send_signal(2)
-                pings = ping.communicate(timeout=_END_TIMEOUT_S)[0]
-                seen = flows.read_pings(pings, time.time())
+                ended_at = time.time()  # ping takes its time to end: up to seconds
+                ping.send_signal(signal.SIGINT)
+                seen = flows.read_pings(ping.communicate(timeout=_END_TIMEOUT_S)[0], ended_at)
                 sent = json.loads(stream.communicate(timeout=_END_TIMEOUT_S)[0])
                 heard = flows.read_stream(sent, json.loads(sink.communicate(timeout=_END_TIMEOUT_S)[0]))
                 return seen, heard, witness.stall_s

@@ -79,10 +79,11 @@ def longest_silence_s(arrivals: Sequence[float], ended_at: float) -> float:
 
 def ping(address: str, seconds: float) -> dict[str, object]:
     """What a series of pings notices; outage_s is None if there was never an answer."""
+    ends_at = time.time() + math.ceil(seconds)  # ping itself may take some time longer to end
     done = subprocess.run(
         ping_command(address, seconds), capture_output=True, text=True, timeout=seconds + PATIENCE_S, check=False
     )
-    seen = read_pings(done.stdout, time.time())
+    seen = read_pings(done.stdout, min(ends_at, time.time()))
     outage_s = seen.outage_s if seen.received else None
     return {"outage_s": outage_s, "received": seen.received, "lost": seen.lost, "error": done.stderr.strip() or None}
 
