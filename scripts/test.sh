@@ -31,7 +31,7 @@ run "ansible-test units" scripts/ansible_test.sh units
 run "the collection builds" ansible-galaxy collection build --force --output-path "$log"
 run "Molecule scenario" molecule test -s default
 
-echo "test: unit, scenario, interop and lab tests (about ten minutes; the longest outlives two rekeys)"
+echo "test: unit, scenario, interop and lab tests (about twenty minutes; the longest outlives two rekeys)"
 rm -f .coverage .coverage.*
 python -m pytest -n 3 -m "not rehearsal" --cov --cov-report= --durations=15 2>&1 | tee "$log/pytest"
 coverage json -q -o "$log/coverage.json"

@@ -25,7 +25,7 @@ FOLDERS = (
     "wire", "crypto", "core", "ha", "config", "dataplane", "control", "observe", "layers",
     "conformance", "fuzz", "drivers", "contract", "engine", "host", "wiring",
 )  # fmt: skip
-# Files that import what only Linux has; what they are about does not exist on Windows. Single tests: marker linux_only.
+# Files that import what only Linux has; what they are about does not exist on Windows. Single such tests: linux_only.
 NOT_RUN = {
     "drivers/test_linux_drivers.py": "the Linux drivers",
     "drivers/test_linux_offloads.py": "what Linux cuts and joins",
@@ -38,6 +38,10 @@ NOT_RUN = {
     "ha/test_no_site_circles.py": "the same with LANs",
     "engine/test_ha_hostile.py": "hostile heartbeats on the simulated network",
     "engine/test_ha_foreign_changes.py": "changes by others on the simulated network",
+    "host/test_redundancy.py": "the service with heartbeats on the simulated network",
+    "host/test_sites.py": "the same with LANs that have two gateways",
+    "conformance/test_soak.py": "long runs on the simulated network",
+    "host/test_health.py::test_an_idle_session_is_healthy_at_every_moment_whoever_keeps_it_warm": "an hour of it",
 }
 _RUN = "import os, sys; os.chdir(sys.argv.pop(1)); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
@@ -72,7 +76,7 @@ class AgentTests:
         self._host.boot()
         options = ["-q", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib", "--timeout", "120"]
         options += ["-m", "not netns and not slow", "--junitxml", toolchain.windows_path(self._outcome)]
-        options += [f"--ignore=agent/tests/{name}" for name in NOT_RUN]
+        options += [f"--{'deselect' if '::' in name else 'ignore'}=agent/tests/{name}" for name in NOT_RUN]
         folders = [f"agent/tests/{folder}" for folder in FOLDERS]
         words = [toolchain.PYTHON, "-B", "-c", _RUN, toolchain.windows_path(CHECKOUT), *options, *folders]
         with self._log.open("wb") as log:
