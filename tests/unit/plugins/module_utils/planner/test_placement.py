@@ -41,6 +41,14 @@ def test_a_weight_of_ten_percent_makes_a_gray_hub():
     assert 0.03 < shares["h3"] / 3000 < 0.07  # 10 of 210
 
 
+@pytest.mark.parametrize("weights", [(100, 100, 20), (45, 45, 10)])
+def test_a_hub_of_a_tenth_of_the_weight_gets_a_tenth_of_a_thousand_spokes(weights):
+    """A tenth of what the others have together, and a tenth of all: both are within two in a hundred."""
+    hubs = [Candidate(name, "eu", weight) for name, weight in zip(("h1", "h2", "h3"), weights, strict=True)]
+
+    assert 80 <= collections.Counter(preferred(hubs, 1000))["h3"] <= 120
+
+
 def test_a_hub_of_weight_zero_comes_last_even_in_the_spokes_own_region():
     hubs = [Candidate("near", "eu", 0), Candidate("far", "us", 1)]
 
