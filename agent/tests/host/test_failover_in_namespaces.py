@@ -8,13 +8,12 @@ The figures are printed; docs/redundancy.md has some.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 
 import pytest
-from support.failover_fleet import Fleet
-from support.netns import Lab, can_make_namespaces, wait_until
+from support.failover_fleet import Fleet, fleet_of
+from support.netns import wait_until
 from support.traffic import PingStream, TimedPings
 
 pytestmark = pytest.mark.netns
@@ -24,18 +23,8 @@ _PING_S = 0.01
 
 @pytest.fixture
 def fleet() -> Iterator[Fleet]:
-    if not can_make_namespaces():
-        if os.environ.get("CI") == "true":
-            pytest.fail("needs root, /dev/net/tun and ip")
-        pytest.skip("needs root, /dev/net/tun and ip")
-    with Lab() as lab:
-        made = Fleet(lab)
-        try:
-            yield made
-        finally:
-            for host in made.hosts:
-                if host.process is not None:
-                    print(f"--- {host.label}\n{host.process.output[-3000:]}")
+    with fleet_of(Fleet) as made:
+        yield made
 
 
 @pytest.mark.parametrize(("interval_ms", "limit_s"), [(500, 2.0), (100, 0.8)])

@@ -8,12 +8,11 @@ are printed; docs/redundancy.md has some.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 
 import pytest
-from support.failover_fleet import HEARTBEAT, FailoverHost, Fleet
-from support.netns import Lab, Namespace, can_make_namespaces, wait_until
+from support.failover_fleet import HEARTBEAT, FailoverHost, Fleet, fleet_of
+from support.netns import Lab, Namespace, wait_until
 from support.traffic import PingStream, TimedPings
 
 pytestmark = pytest.mark.netns
@@ -106,18 +105,8 @@ class SiteFleet(Fleet):
 
 @pytest.fixture
 def fleet() -> Iterator[SiteFleet]:
-    if not can_make_namespaces():
-        if os.environ.get("CI") == "true":
-            pytest.fail("needs root, /dev/net/tun and ip")
-        pytest.skip("needs root, /dev/net/tun and ip")
-    with Lab() as lab:
-        made = SiteFleet(lab)
-        try:
-            yield made
-        finally:
-            for host in made.hosts:
-                if host.process is not None:
-                    print(f"--- {host.label}\n{host.process.output[-3000:]}")
+    with fleet_of(SiteFleet) as made:
+        yield made
 
 
 def test_a_killed_gateway_costs_less_than_the_patience_and_two_intervals(fleet: SiteFleet) -> None:

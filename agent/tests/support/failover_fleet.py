@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import pytest
 from support.agent_host import AgentHost, tunnel_name
-from support.netns import Lab, Namespace, Process, wait_until
+from support.netns import Lab, Namespace, Process, can_make_namespaces, wait_until
 
 HEARTBEAT = "[heartbeat]\nport = 51821\ninterval_ms = {interval_ms}\nmisses = 3\n"
 _LAUNCHER = Path(__file__).with_name("failover_agent.py")
@@ -110,3 +113,21 @@ class Fleet:
     def hub_of(self, spoke: FailoverHost) -> FailoverHost:
         active = spoke.active()
         return next(hub for hub in self.hubs if hub.public_key == active)
+
+
+_Fleet = TypeVar("_Fleet", bound=Fleet)
+
+
+@contextlib.contextmanager
+def fleet_of(kind: type[_Fleet]) -> Iterator[_Fleet]:
+    """A fleet, taken away afterwards; then the ends of its logs are printed. Skips where there are no namespaces."""
+    if not can_make_namespaces():
+        pytest.skip("needs root, /dev/net/tun and ip")  # in CI a skip is a failure
+    with Lab() as lab:
+        made = kind(lab)
+        try:
+            yield made
+        finally:
+            for host in made.hosts:
+                if host.process is not None:
+                    print(f"--- {host.label}\n{host.process.output[-3000:]}")

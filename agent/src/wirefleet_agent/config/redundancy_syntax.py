@@ -74,17 +74,24 @@ def read_groups(document: Mapping[str, object], reader: TomlReader) -> tuple[Gro
     owners: dict[Prefix, str] = {}
     for section, table in reader.sections(document, "groups", ("name", "members", "allowed_ips", "policy", "hold_s")):
         group = _group(section, table, reader)
-        if group.name and group.name in names:
-            reader.problem(section, "name", f"a second group {quote(group.name)}", "join the two, or rename one")
-        names.add(group.name)
-        for prefix in group.allowed_ips:
-            if owners.setdefault(prefix, section) != section:
-                hint = "a prefix has one owner: keep it in one group"
-                reader.problem(section, "allowed_ips", f"{prefix} belongs to another group", hint)
+        refuse_taken(section, group, names, owners, "group", reader)
         groups.append(group)
     if len(groups) > MAX_GROUPS:
         reader.problem("", "groups", f"{len(groups)} groups are too many", f"at most {MAX_GROUPS}")
     return tuple(groups)
+
+
+def refuse_taken(
+    section: str, one: _Shared, names: set[str], owners: dict[Prefix, str], what: str, reader: TomlReader
+) -> None:
+    """A name or a prefix that another one has already. names, owners: taken so far, those of this one come to them."""
+    if one.name and one.name in names:
+        reader.problem(section, "name", f"a second {what} {quote(one.name)}", "rename one, or join the two")
+    names.add(one.name)
+    for prefix in one.allowed_ips:
+        if owners.setdefault(prefix, section) != section:
+            hint = "a prefix has one owner: keep it in one of them"
+            reader.problem(section, "allowed_ips", f"{prefix} belongs to another {what}", hint)
 
 
 def read_relays(document: Mapping[str, object], reader: TomlReader) -> RelaysConfig | None:

@@ -20,8 +20,7 @@ from collections.abc import Mapping, Sequence
 from ..keys import PublicKey
 from . import values
 from .model import GroupConfig, Prefix, SiteConfig, TunnelConfig
-from .problems import quote
-from .redundancy_syntax import GROUP_NAME, MAX_MEMBERS, MIN_MEMBERS
+from .redundancy_syntax import GROUP_NAME, MAX_MEMBERS, MIN_MEMBERS, refuse_taken
 from .toml_reader import TomlReader
 
 MAX_SITES = 8192
@@ -42,13 +41,7 @@ def read_sites(
     owners: dict[Prefix, str] = {prefix: "groups" for group in groups for prefix in group.allowed_ips}
     for section, table in reader.sections(document, "sites", ("name", "members", "allowed_ips")):
         site = _site(section, table, reader)
-        if site.name and site.name in names:
-            reader.problem(section, "name", f"a second group or site {quote(site.name)}", "rename one")
-        names.add(site.name)
-        for prefix in site.allowed_ips:
-            if owners.setdefault(prefix, section) != section:
-                hint = "a prefix has one owner: keep it in one of them"
-                reader.problem(section, "allowed_ips", f"{prefix} belongs to another group or site", hint)
+        refuse_taken(section, site, names, owners, "group or site", reader)
         sites.append(site)
     if len(sites) > MAX_SITES:
         reader.problem("", "sites", f"{len(sites)} sites are too many", f"at most {MAX_SITES}")

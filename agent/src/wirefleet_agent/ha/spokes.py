@@ -157,8 +157,7 @@ class Spokes:
 
     def is_well(self, key: PublicKey, now: float) -> bool:
         """It is heard and hears us. Of a stranger nothing is known."""
-        spoke = self._spokes.get(key)
-        return spoke is not None and spoke.is_heard and now - spoke.answered_at < self._patience_s
+        return key in self._spokes and self._spokes[key].is_heard and self.hears_us(key, now)
 
     def claims_of(self, keys: Iterable[PublicKey], after: float, now: float) -> dict[PublicKey, float]:
         """By alive hub that claims any of these spokes when its newest claim came, if that was later than ``after``."""
